@@ -1,0 +1,17 @@
+# Third-party libraries; scripts/setup installs them. All are permissive, none leaks into a public header.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(yaml-cpp REQUIRED)
+if(NOT TARGET yaml-cpp::yaml-cpp)  # yaml-cpp before 0.8 exports the bare name
+  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)
+if(NEUROLENS_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(NEUROLENS_BUILD_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()
