@@ -10,20 +10,25 @@
 namespace neurolens {
 
 std::string zstd_compress(std::string_view bytes, int level) {
-  const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
+                                                                     ZSTD_freeCCtx);
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, std::clamp(level, 1, 19));
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1);
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  const std::size_t size = ZSTD_compress2(context.get(), out.data(), out.size(), bytes.data(), bytes.size());
+  const std::size_t size =
+      ZSTD_compress2(context.get(), out.data(), out.size(), bytes.data(), bytes.size());
   if (ZSTD_isError(size) != 0) std::abort();  // only possible with a too small destination
   out.resize(size);
   return out;
 }
 
-bool looks_like_zstd(std::string_view bytes) noexcept { return bytes.starts_with("\x28\xb5\x2f\xfd"); }
+bool looks_like_zstd(std::string_view bytes) noexcept {
+  return bytes.starts_with("\x28\xb5\x2f\xfd");
+}
 
 Result<std::string> zstd_decompress(std::string_view bytes, Bytes limit) {
-  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
+                                                                     ZSTD_freeDCtx);
   std::string out;
   std::string chunk(ZSTD_DStreamOutSize(), '\0');
   ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
@@ -34,7 +39,8 @@ Result<std::string> zstd_decompress(std::string_view bytes, Bytes limit) {
     pending = ZSTD_decompressStream(context.get(), &piece, &in);
     if (ZSTD_isError(pending) != 0) {
       return Error{Errc::data_corrupt,
-                   fmt::format("The compressed data are damaged ({}); fetch the file again.", ZSTD_getErrorName(pending)),
+                   fmt::format("The compressed data are damaged ({}); fetch the file again.",
+                               ZSTD_getErrorName(pending)),
                    fmt::format("byte {}", in.pos)};
     }
     out.append(chunk, 0, piece.pos);

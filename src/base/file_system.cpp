@@ -63,7 +63,8 @@ class AtomicFile final : public OutputFile {
   Status commit() override {
     if (::fsync(fd_.get()) != 0) return system_error(errno, path_, "write");
     fd_.close();
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) return system_error(errno, path_, "write");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+      return system_error(errno, path_, "write");
     temporary_.clear();
     sync_directory(parent_path(path_));
     return {};
@@ -103,7 +104,8 @@ class SystemFiles final : public FileSystem {
     if (!fd.valid()) return system_error(errno, path, "read");
     struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return system_error(errno, path, "read");
-    if (S_ISDIR(st.st_mode)) return Error{Errc::bad_request, "This is a directory; name a file.", path};
+    if (S_ISDIR(st.st_mode))
+      return Error{Errc::bad_request, "This is a directory; name a file.", path};
     if (S_ISREG(st.st_mode) && st.st_size > limit.count) return too_large(path, limit);
     std::string content;
     // Pipes and /proc files have no size: read until the end in either case.
@@ -129,11 +131,13 @@ class SystemFiles final : public FileSystem {
     struct stat st {};
     // Replacing a link would leave its target behind; a device or pipe cannot be replaced at all.
     if (::stat(path.c_str(), &st) == 0) {
-      if (S_ISDIR(st.st_mode)) return Error{Errc::bad_request, "This is a directory; name a file to write.", path};
+      if (S_ISDIR(st.st_mode))
+        return Error{Errc::bad_request, "This is a directory; name a file to write.", path};
       if (!S_ISREG(st.st_mode)) return open_plain(path);
     }
     static std::atomic<unsigned> counter{0};
-    const std::string temporary = fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter.fetch_add(1));
+    const std::string temporary =
+        fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter.fetch_add(1));
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return system_error(errno, path, "create");
     return std::unique_ptr<OutputFile>(std::make_unique<AtomicFile>(fd, temporary, path));
@@ -151,9 +155,9 @@ class SystemFiles final : public FileSystem {
       if (errno == ENOENT || errno == ENOTDIR) return std::optional<FileInfo>{};
       return system_error(errno, path, "look at");
     }
-    return std::optional<FileInfo>(FileInfo{kind_of(st.st_mode), Bytes{st.st_size},
-                                            Nanoseconds{std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 +
-                                                        st.st_mtim.tv_nsec}});
+    return std::optional<FileInfo>(FileInfo{
+        kind_of(st.st_mode), Bytes{st.st_size},
+        Nanoseconds{std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec}});
   }
 
   Result<std::vector<DirectoryEntry>> list(const std::string& path) override {
@@ -166,7 +170,8 @@ class SystemFiles final : public FileSystem {
       entries.push_back({std::string(name), entry_kind(path, *entry)});
     }
     ::closedir(dir);
-    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(entries.begin(), entries.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
     return entries;
   }
 
@@ -180,13 +185,15 @@ class SystemFiles final : public FileSystem {
     }
     struct stat st {};
     if (::stat(path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode)) {
-      return Error{Errc::bad_request, "A file stands where a directory is needed; remove or rename it.", path};
+      return Error{Errc::bad_request,
+                   "A file stands where a directory is needed; remove or rename it.", path};
     }
     return {};
   }
 
   Status remove(const std::string& path) override {
-    if (std::remove(path.c_str()) != 0 && errno != ENOENT) return system_error(errno, path, "remove");
+    if (std::remove(path.c_str()) != 0 && errno != ENOENT)
+      return system_error(errno, path, "remove");
     return {};
   }
 
@@ -198,16 +205,23 @@ class SystemFiles final : public FileSystem {
 
  private:
   static Error too_large(const std::string& path, Bytes limit) {
-    return Error{Errc::too_large, fmt::format("The file is larger than the {} bytes allowed here.", limit.count), path};
+    return Error{Errc::too_large,
+                 fmt::format("The file is larger than the {} bytes allowed here.", limit.count),
+                 path};
   }
 
   static FileKind entry_kind(const std::string& directory, const dirent& entry) {
     switch (entry.d_type) {
-      case DT_REG: return FileKind::regular;
-      case DT_DIR: return FileKind::directory;
-      case DT_LNK: return FileKind::symlink;
-      case DT_UNKNOWN: break;
-      default: return FileKind::other;
+      case DT_REG:
+        return FileKind::regular;
+      case DT_DIR:
+        return FileKind::directory;
+      case DT_LNK:
+        return FileKind::symlink;
+      case DT_UNKNOWN:
+        break;
+      default:
+        return FileKind::other;
     }
     struct stat st {};
     const std::string path = directory + "/" + entry.d_name;
@@ -256,14 +270,17 @@ Error system_error(int error_number, const std::string& path, std::string_view d
     case EACCES:
     case EPERM:
     case EROFS:
-      return {Errc::permission_denied, fmt::format("You may not {} this; check its permissions.", doing), path};
+      return {Errc::permission_denied,
+              fmt::format("You may not {} this; check its permissions.", doing), path};
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      return {Errc::no_space, "The disk is full (or a quota or size limit is reached); free space and try again.",
+      return {Errc::no_space,
+              "The disk is full (or a quota or size limit is reached); free space and try again.",
               path};
     default:
-      return {Errc::io_error, fmt::format("Cannot {} this: {}.", doing, std::strerror(error_number)), path};
+      return {Errc::io_error,
+              fmt::format("Cannot {} this: {}.", doing, std::strerror(error_number)), path};
   }
 }
 

@@ -26,7 +26,8 @@ class TreeBuilder {
  public:
   /// The simdjson element at `element`, as a tree of ours.
   Result<Value> build(simdjson::dom::element element) {
-    if (++depth_ > kMaxDepth) return Error{Errc::parse_error, "The document nests deeper than 1,024 levels.", ""};
+    if (++depth_ > kMaxDepth)
+      return Error{Errc::parse_error, "The document nests deeper than 1,024 levels.", ""};
     auto result = build_node(element);
     --depth_;
     return result;
@@ -36,14 +37,22 @@ class TreeBuilder {
   Result<Value> build_node(simdjson::dom::element element) {
     using Type = simdjson::dom::element_type;
     switch (element.type()) {
-      case Type::ARRAY: return build_array(element);
-      case Type::OBJECT: return build_object(element);
-      case Type::INT64: return Value(element.get_int64().value_unsafe());
-      case Type::UINT64: return Value(element.get_uint64().value_unsafe());
-      case Type::DOUBLE: return Value(element.get_double().value_unsafe());
-      case Type::STRING: return Value(std::string(element.get_string().value_unsafe()));
-      case Type::BOOL: return Value(element.get_bool().value_unsafe());
-      case Type::NULL_VALUE: return Value();
+      case Type::ARRAY:
+        return build_array(element);
+      case Type::OBJECT:
+        return build_object(element);
+      case Type::INT64:
+        return Value(element.get_int64().value_unsafe());
+      case Type::UINT64:
+        return Value(element.get_uint64().value_unsafe());
+      case Type::DOUBLE:
+        return Value(element.get_double().value_unsafe());
+      case Type::STRING:
+        return Value(std::string(element.get_string().value_unsafe()));
+      case Type::BOOL:
+        return Value(element.get_bool().value_unsafe());
+      case Type::NULL_VALUE:
+        return Value();
     }
     return Error{Errc::internal, "simdjson reported an unknown element type.", ""};
   }
@@ -63,7 +72,8 @@ class TreeBuilder {
     const simdjson::dom::object object = element.get_object().value_unsafe();
     for (const auto field : object) {
       if (!seen.insert(field.key).second) {
-        return Error{Errc::parse_error, fmt::format("The key {} stands twice in one object.", quote(field.key)), ""};
+        return Error{Errc::parse_error,
+                     fmt::format("The key {} stands twice in one object.", quote(field.key)), ""};
       }
       NEUROLENS_ASSIGN(Value child, build(field.value));
       members.emplace_back(std::string(field.key), std::move(child));
@@ -74,8 +84,8 @@ class TreeBuilder {
   int depth_ = 0;
 };
 
-/// simdjson 3.0's tree parser does not tell where it stopped; its on-demand parser does, so a broken
-/// document is walked a second time with that one.
+/// simdjson 3.0's tree parser does not tell where it stopped; its on-demand parser does, so a
+/// broken document is walked a second time with that one.
 std::string find_fault(std::string_view text, const simdjson::padded_string& padded) {
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
@@ -91,33 +101,40 @@ std::string find_fault(std::string_view text, const simdjson::padded_string& pad
     }
     if (type == simdjson::ondemand::json_type::object) {
       for (auto field : value.get_object()) {
-        if (field.error() != simdjson::SUCCESS || !self(self, field.value().value_unsafe())) return false;
+        if (field.error() != simdjson::SUCCESS || !self(self, field.value().value_unsafe()))
+          return false;
       }
       return true;
     }
     std::string_view sink;
-    if (type == simdjson::ondemand::json_type::string) return value.get_string().get(sink) == simdjson::SUCCESS;
+    if (type == simdjson::ondemand::json_type::string)
+      return value.get_string().get(sink) == simdjson::SUCCESS;
     if (type == simdjson::ondemand::json_type::number) {
       simdjson::ondemand::number number;
       return value.get_number().get(number) == simdjson::SUCCESS;
     }
-    if (type == simdjson::ondemand::json_type::boolean) return value.get_bool().error() == simdjson::SUCCESS;
+    if (type == simdjson::ondemand::json_type::boolean)
+      return value.get_bool().error() == simdjson::SUCCESS;
     return value.is_null();
   };
   simdjson::ondemand::value root;
   if (document.get_value().get(root) == simdjson::SUCCESS) walk(walk, root);
   const char* where = nullptr;
-  if (document.current_location().get(where) != simdjson::SUCCESS) return place_of(text, text.size());
+  if (document.current_location().get(where) != simdjson::SUCCESS)
+    return place_of(text, text.size());
   return place_of(text, static_cast<std::size_t>(where - padded.data()));
 }
 
 }  // namespace
 
 bool Value::is_integer() const {
-  return std::holds_alternative<std::int64_t>(data_) || std::holds_alternative<std::uint64_t>(data_);
+  return std::holds_alternative<std::int64_t>(data_) ||
+         std::holds_alternative<std::uint64_t>(data_);
 }
 
-bool Value::is_number() const { return is_integer() || std::holds_alternative<double>(data_); }
+bool Value::is_number() const {
+  return is_integer() || std::holds_alternative<double>(data_);
+}
 
 std::optional<bool> Value::as_bool() const {
   const auto* flag = std::get_if<bool>(&data_);
@@ -162,7 +179,8 @@ Result<Value> parse(std::string_view text) {
   simdjson::dom::element root;
   if (const auto code = parser.parse(padded).get(root); code != simdjson::SUCCESS) {
     if (code == simdjson::EMPTY) return Error{Errc::parse_error, "The document is empty.", ""};
-    return Error{Errc::parse_error, fmt::format("This is not valid JSON: {}", simdjson::error_message(code)),
+    return Error{Errc::parse_error,
+                 fmt::format("This is not valid JSON: {}", simdjson::error_message(code)),
                  find_fault(text, padded)};
   }
   return TreeBuilder{}.build(root);

@@ -11,21 +11,40 @@ namespace {
 
 TEST(JsonWriter, KeepsOrderAndShortestNumbers) {
   Writer w;
-  w.begin_object().member("z", 1).member("a", 0.1).key("list").begin_array().value(true).null().end_array();
+  w.begin_object()
+      .member("z", 1)
+      .member("a", 0.1)
+      .key("list")
+      .begin_array()
+      .value(true)
+      .null()
+      .end_array();
   w.key("n").numbers(std::vector<std::int64_t>{1, -2, 3});
   w.member("missing", std::optional<double>{}).end_object();
-  EXPECT_EQ(std::move(w).take(), R"({"z":1,"a":0.1,"list":[true,null],"n":[1,-2,3],"missing":null})");
+  EXPECT_EQ(std::move(w).take(),
+            R"({"z":1,"a":0.1,"list":[true,null],"n":[1,-2,3],"missing":null})");
 }
 
 TEST(JsonWriter, IndentsAndLeavesEmptyThingsOnOneLine) {
   Writer w({2});
-  w.begin_object().key("a").begin_array().value(1).end_array().key("b").begin_object().end_object().end_object();
+  w.begin_object()
+      .key("a")
+      .begin_array()
+      .value(1)
+      .end_array()
+      .key("b")
+      .begin_object()
+      .end_object()
+      .end_object();
   EXPECT_EQ(std::move(w).take(), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}");
 }
 
 TEST(JsonWriter, NeverWritesWhatJsonCannotSay) {
   Writer w;
-  w.begin_array().value(std::numeric_limits<double>::quiet_NaN()).value("a\"\\\n\x01\xff").end_array();
+  w.begin_array()
+      .value(std::numeric_limits<double>::quiet_NaN())
+      .value("a\"\\\n\x01\xff")
+      .end_array();
   EXPECT_EQ(std::move(w).take(), "[null,\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd\"]");
 }
 

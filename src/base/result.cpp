@@ -17,15 +17,25 @@ constexpr Row kRows[] = {
 #undef NEUROLENS_ERROR
 };
 
-const Row& row(Errc code) noexcept { return kRows[static_cast<std::size_t>(code)]; }
+const Row& row(Errc code) noexcept {
+  return kRows[static_cast<std::size_t>(code)];
+}
 
 }  // namespace
 
-std::string_view to_string(Errc code) noexcept { return row(code).name; }
-std::string_view describe(Errc code) noexcept { return row(code).sentence; }
-int exit_status_of(Errc code) noexcept { return row(code).exit_status; }
+std::string_view to_string(Errc code) noexcept {
+  return row(code).name;
+}
+std::string_view describe(Errc code) noexcept {
+  return row(code).sentence;
+}
+int exit_status_of(Errc code) noexcept {
+  return row(code).exit_status;
+}
 
-std::string Error::text() const { return where.empty() ? message : where + ": " + message; }
+std::string Error::text() const {
+  return where.empty() ? message : where + ": " + message;
+}
 
 Error Error::at(std::string_view place) && {
   if (where.empty()) {

@@ -34,7 +34,8 @@ Decoded decode(std::string_view text) {
 }
 
 bool changes_direction(char32_t c) {
-  return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0x61c;
+  return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
+         c == 0x200f || c == 0x61c;
 }
 
 }  // namespace
@@ -56,7 +57,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
   return std::min(row.back(), limit + 1);
 }
 
-std::vector<std::string> close_matches(std::string_view wrong, std::span<const std::string> known, std::size_t most) {
+std::vector<std::string> close_matches(std::string_view wrong, std::span<const std::string> known,
+                                       std::size_t most) {
   std::vector<std::pair<std::size_t, std::string>> found;
   const std::size_t limit = std::max<std::size_t>(1, wrong.size() / 3);
   for (const auto& name : known) {

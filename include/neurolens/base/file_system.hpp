@@ -1,7 +1,7 @@
 /// \file
-/// Files as an interface: rooms that keep data take a FileSystem, so that tests can tear writes, flip
-/// bits and fill the disk.
-/// Paths are UTF-8 strings with '/' as separator. Every error names its path in `Error::where`.
+/// Files as an interface: rooms that keep data take a FileSystem, so that tests can tear writes,
+/// flip bits and fill the disk. Paths are UTF-8 strings with '/' as separator. Every error names
+/// its path in `Error::where`.
 #pragma once
 
 #include <cstddef>
@@ -47,15 +47,18 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  /// The whole content. Errors besides: too_large when the file exceeds `limit`; bad_request when the
-  /// path names a directory.
+  /// The whole content. Errors besides: too_large when the file exceeds `limit`; bad_request when
+  /// the path names a directory.
   [[nodiscard]] virtual Result<std::string> read(const std::string& path,
                                                  Bytes limit = Bytes{std::int64_t{1} << 40}) = 0;
-  /// A file that appears under `path` at commit() and not before: written to a temporary file in the
-  /// same directory, synced, renamed. A kill at any moment leaves the old file or the new one.
-  [[nodiscard]] virtual Result<std::unique_ptr<OutputFile>> create_atomic(const std::string& path) = 0;
-  /// A file that grows at its end (created when absent); commit() syncs and may be called repeatedly.
-  [[nodiscard]] virtual Result<std::unique_ptr<OutputFile>> open_append(const std::string& path) = 0;
+  /// A file that appears under `path` at commit() and not before: written to a temporary file in
+  /// the same directory, synced, renamed. A kill at any moment leaves the old file or the new one.
+  [[nodiscard]] virtual Result<std::unique_ptr<OutputFile>> create_atomic(
+      const std::string& path) = 0;
+  /// A file that grows at its end (created when absent); commit() syncs and may be called
+  /// repeatedly.
+  [[nodiscard]] virtual Result<std::unique_ptr<OutputFile>> open_append(
+      const std::string& path) = 0;
   /// Follows symbolic links. nullopt when there is no such file.
   [[nodiscard]] virtual Result<std::optional<FileInfo>> info(const std::string& path) = 0;
   /// Entries in lexical order, without "." and "..". Links are reported, not followed.

@@ -1,9 +1,9 @@
 /// \file
 /// JSON in and out.
 /// Writing: a streaming writer with deterministic key order (the order of calls) and shortest
-/// round-trip numbers. NaN and infinities cannot be written; they become null, because missing is null.
-/// Reading: `parse` makes a Value tree for small documents (configurations, foreign traces of moderate
-/// size). Bulk data have typed streaming readers in their own rooms.
+/// round-trip numbers. NaN and infinities cannot be written; they become null, because missing is
+/// null. Reading: `parse` makes a Value tree for small documents (configurations, foreign traces of
+/// moderate size). Bulk data have typed streaming readers in their own rooms.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ using Object = std::vector<Member>;  ///< In the order of the document.
 /// One node of a document read from JSON or YAML, with the place it came from.
 class Value {
  public:
-  using Data = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object>;
+  using Data = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string,
+                            Array, Object>;
 
   Value() = default;
   explicit Value(Data data) : data_(std::move(data)) {}
@@ -77,8 +78,8 @@ struct WriterOptions {
   int indent = 0;
 };
 
-/// Writes one document into a string. Keys and values must alternate as JSON demands: a violation is
-/// a caller's mistake (assertion). Text must be UTF-8; invalid bytes become U+FFFD.
+/// Writes one document into a string. Keys and values must alternate as JSON demands: a violation
+/// is a caller's mistake (assertion). Text must be UTF-8; invalid bytes become U+FFFD.
 class Writer {
  public:
   explicit Writer(WriterOptions options = {});

@@ -1,7 +1,8 @@
 /// \file
 /// Random numbers that are the same on every machine, thread count and split of the work.
-/// Method: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
-/// 2011), a counter-based generator: the value at a counter is a pure function of (key, counter).
+/// Method: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
+/// 3", 2011), a counter-based generator: the value at a counter is a pure function of (key,
+/// counter).
 #pragma once
 
 #include <array>
@@ -11,13 +12,14 @@
 namespace neurolens {
 
 /// Four 32-bit words for one counter under one key.
-[[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                                                std::array<std::uint32_t, 2> key) {
+[[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(
+    std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
+    counter = {
+        static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
+        static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -65,8 +67,8 @@ class Random {
 
  private:
   void refill() {
-    const auto w = philox4x32({static_cast<std::uint32_t>(block_), static_cast<std::uint32_t>(block_ >> 32),
-                               stream_[0], stream_[1]},
+    const auto w = philox4x32({static_cast<std::uint32_t>(block_),
+                               static_cast<std::uint32_t>(block_ >> 32), stream_[0], stream_[1]},
                               key_);
     words_[1] = std::uint64_t{w[0]} | (std::uint64_t{w[1]} << 32);
     words_[0] = std::uint64_t{w[2]} | (std::uint64_t{w[3]} << 32);

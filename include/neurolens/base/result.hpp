@@ -1,7 +1,7 @@
 /// \file
 /// Error handling without exceptions: a value or a reason, and neither can be ignored.
-/// Nothing in neurolens throws across a public boundary; a caller's own mistake (taking the value of
-/// a failed Result) is an assertion, not an error.
+/// Nothing in neurolens throws across a public boundary; a caller's own mistake (taking the value
+/// of a failed Result) is an assertion, not an error.
 #pragma once
 
 #include <cassert>
@@ -29,7 +29,8 @@ enum class Errc {
 /// Exit status a command ends with when this error stops it: 1 to 4, see errors.def.
 [[nodiscard]] int exit_status_of(Errc code) noexcept;
 
-/// Why something failed: a code to branch on, one sentence for a person, and the place in the input.
+/// Why something failed: a code to branch on, one sentence for a person, and the place in the
+/// input.
 struct Error {
   Errc code = Errc::internal;
   /// What is wrong and what to do about it; ends with a full stop.
@@ -39,7 +40,8 @@ struct Error {
 
   /// "where: message", or the message alone.
   [[nodiscard]] std::string text() const;
-  /// The same error with a place put in front of the present one ("FILE" + "/ops/3" -> "FILE: /ops/3").
+  /// The same error with a place put in front of the present one ("FILE" + "/ops/3" -> "FILE:
+  /// /ops/3").
   [[nodiscard]] Error at(std::string_view place) &&;
   [[nodiscard]] Error at(std::string_view place) const&;
 };
@@ -75,13 +77,14 @@ class [[nodiscard]] Result {
   using value_type = T;
   static_assert(!std::is_same_v<std::remove_cvref_t<T>, Error>);
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
   template <class U>
-    requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Error> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Result>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT
+  requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Error> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Result>) Result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT
 
   [[nodiscard]] bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }
@@ -99,7 +102,9 @@ class [[nodiscard]] Result {
     assert(ok());
     return std::move(*std::get_if<0>(&state_));
   }
-  [[nodiscard]] T value_or(T fallback) && { return ok() ? std::move(*this).value() : std::move(fallback); }
+  [[nodiscard]] T value_or(T fallback) && {
+    return ok() ? std::move(*this).value() : std::move(fallback);
+  }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }
@@ -128,10 +133,10 @@ class [[nodiscard]] Result {
 #define NEUROLENS_CONCAT(a, b) NEUROLENS_CONCAT_INNER(a, b)
 
 /// Returns from the enclosing function with the error of `expression` (a Status or Result), if any.
-#define NEUROLENS_TRY(expression)                                                       \
-  do {                                                                                  \
-    if (auto neurolens_try_status = (expression); !neurolens_try_status.ok())           \
-      return std::move(neurolens_try_status).error();                                   \
+#define NEUROLENS_TRY(expression)                                             \
+  do {                                                                        \
+    if (auto neurolens_try_status = (expression); !neurolens_try_status.ok()) \
+      return std::move(neurolens_try_status).error();                         \
   } while (false)
 
 /// Declares `declaration` from the value of `expression` (a Result), or returns its error.

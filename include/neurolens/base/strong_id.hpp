@@ -1,5 +1,6 @@
 /// \file
-/// Ids and indices of different things are different types: an op's index cannot be used as a tensor's.
+/// Ids and indices of different things are different types: an op's index cannot be used as a
+/// tensor's.
 #pragma once
 
 #include <compare>

@@ -11,10 +11,12 @@
 namespace neurolens {
 
 /// Levenshtein distance in bytes, at most `limit` + 1.
-[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit = 8);
+[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b,
+                                        std::size_t limit = 8);
 
 /// Of `known`, those that come close to `wrong`, nearest first, at most `most`: for "did you mean".
-[[nodiscard]] std::vector<std::string> close_matches(std::string_view wrong, std::span<const std::string> known,
+[[nodiscard]] std::vector<std::string> close_matches(std::string_view wrong,
+                                                     std::span<const std::string> known,
                                                      std::size_t most = 3);
 
 /// " Did you mean "x"?" or, with nothing close, an empty string.

@@ -1,7 +1,7 @@
 /// \file
 /// YAML for configurations: read into the same tree as JSON, with line and column on every node.
-/// Core schema: null, booleans, integers, numbers; everything else, and everything quoted, is a string.
-/// Anchors and aliases are resolved; their expansion is bounded (no "billion laughs").
+/// Core schema: null, booleans, integers, numbers; everything else, and everything quoted, is a
+/// string. Anchors and aliases are resolved; their expansion is bounded (no "billion laughs").
 #pragma once
 
 #include <string_view>

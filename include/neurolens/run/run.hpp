@@ -1,0 +1,58 @@
+/// \file
+/// Reading, checking and writing Runs. `run.json` is plain JSON, `run.json.zst` the same
+/// compressed; every function here takes both and tells them apart by content, not by name.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "neurolens/base/file_system.hpp"
+#include "neurolens/base/result.hpp"
+#include "neurolens/run/types.hpp"
+
+namespace neurolens::run {
+
+/// One broken rule: where (JSON pointer into the document) and what (a sentence).
+struct Fault {
+  std::string pointer;
+  std::string sentence;
+};
+
+/// What check() found out about a document.
+struct Report {
+  std::vector<Fault> faults;  ///< In the order of the document; at most `kMaxFaults`.
+  bool truncated = false;     ///< More faults exist than are listed.
+  int schema_major = -1;      ///< Version of the document, -1 when not readable.
+  [[nodiscard]] bool valid() const { return faults.empty(); }
+};
+inline constexpr std::size_t kMaxFaults = 100;
+
+/// Checks a document (bytes of a file, compressed or not) against schema and rules, and reports
+/// every fault with its place. Errors: parse_error, data_corrupt, too_large, newer_version: not
+/// even readable.
+[[nodiscard]] Result<Report> check(std::string_view document);
+
+/// Checks a value in memory: the rules that the types do not keep by themselves.
+[[nodiscard]] Report validate(const Run& run);
+
+/// Reads a document. Version 0 is migrated. Errors: those of check(), and invalid_document whose
+/// message holds the first fault and the number of the others.
+[[nodiscard]] Result<Run> read(std::string_view document);
+[[nodiscard]] Result<Run> read_file(FileSystem& files, const std::string& path);
+
+/// The JSON text of a Run, keys in schema order; deterministic. Requires: validate(run).valid().
+[[nodiscard]] std::string to_json(const Run& run);
+
+/// Validates, then writes atomically; compressed when `path` ends in ".zst".
+/// Errors: invalid_document (nothing is written), and those of FileSystem.
+Status write_file(FileSystem& files, const std::string& path, const Run& run);
+
+/// SHA-256 over the canonical text without identity fields (run_id, created_at): equal content,
+/// equal hash.
+[[nodiscard]] std::string content_hash(const Run& run);
+
+/// The JSON Schema (draft 2020-12) of the current version; schema/run.schema.json is this text.
+[[nodiscard]] std::string schema_text();
+
+}  // namespace neurolens::run
