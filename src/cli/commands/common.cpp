@@ -1,0 +1,38 @@
+#include "common.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "neurolens/base/text.hpp"
+#include "neurolens/run/run.hpp"
+
+namespace neurolens::cli {
+
+Result<LoadedRun> load_summary(Context& context, const std::string& path) {
+  NEUROLENS_ASSIGN(run::Run loaded, run::read_file(context.files, path));
+  auto summary = analyze::summarise(loaded);
+  if (!summary.ok()) return std::move(summary).error().at(path);
+  return LoadedRun{std::move(loaded), std::move(summary).value()};
+}
+
+Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& text, bool json) {
+  constexpr std::size_t kDefaultRows = 10;
+  if (!text) return json ? std::nullopt : std::optional<std::size_t>(kDefaultRows);
+  if (*text == "all") return std::optional<std::size_t>{};
+  std::size_t rows = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), rows);
+  if (error != std::errc{} || end != text->data() + text->size() || rows == 0) {
+    return Error{Errc::out_of_range,
+                 fmt::format("\"{}\" is neither a positive number nor \"all\".", printable(*text)),
+                 "--top"};
+  }
+  return std::optional(rows);
+}
+
+report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
+                                 report::GroupBy by, const std::string& run_path) {
+  return {context.terminal.width(), top, by, context.terminal.colour(), run_path};
+}
+
+}  // namespace neurolens::cli

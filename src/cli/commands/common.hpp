@@ -1,0 +1,29 @@
+/// \file
+/// What several commands do alike: reading a Run with its summary, text options, JSON of errors.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "command.hpp"
+#include "neurolens/analyze/summary.hpp"
+#include "neurolens/report/render.hpp"
+#include "neurolens/run/types.hpp"
+
+namespace neurolens::cli {
+
+struct LoadedRun {
+  run::Run run;
+  analyze::Summary summary;
+};
+
+/// Reads, checks and summarises the Run at `path`.
+Result<LoadedRun> load_summary(Context& context, const std::string& path);
+
+/// "20", "all"; absent: 10 rows for people, all for programs. Errors: out_of_range.
+Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& text, bool json);
+
+report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
+                                 report::GroupBy by, const std::string& run_path);
+
+}  // namespace neurolens::cli

@@ -1,0 +1,38 @@
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "command.hpp"
+
+namespace {
+
+neurolens::CancelToken g_cancel;  // written by the signal handler
+
+/// The first Ctrl-C asks the work to stop and keep what it has; the second ends the program.
+void on_interrupt(int signal) {
+  g_cancel.cancel();
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace neurolens;
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  cli::Terminal terminal;
+  cli::Context context{
+      terminal, system_files(), system_clock(), {&terminal.progress(), &g_cancel}, {}};
+  try {
+    return cli::run_program(cli::builtin_commands(), std::vector<std::string>(argv, argv + argc),
+                            context);
+  } catch (const std::bad_alloc&) {
+    std::fputs("neurolens: Memory ran out; try a smaller input or a machine with more.\n", stderr);
+    return exit_status_of(Errc::out_of_memory);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "neurolens: A fault of neurolens itself: %s. Please report it.\n",
+                 error.what());
+    return exit_status_of(Errc::internal);
+  }
+}

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "headline.hpp"
+#include "neurolens/base/text.hpp"
+#include "neurolens/report/render.hpp"
+#include "ranking.hpp"
+
+namespace neurolens::report {
+namespace {
+
+constexpr std::size_t kTopOps = 20;
+
+std::string or_dash(const std::optional<std::string>& text) {
+  return text ? printable(*text) : "-";
+}
+
+std::string or_dash(const std::optional<std::int64_t>& number) {
+  return number ? std::to_string(*number) : "-";
+}
+
+std::string tensor_list(const std::vector<run::Tensor>& tensors) {
+  std::vector<std::string> texts;
+  for (const auto& t : tensors) {
+    texts.push_back(fmt::format("{} {} {}", or_dash(t.name), or_dash(t.dtype),
+                                t.shape ? shape_text(*t.shape) : "-"));
+  }
+  return texts.empty() ? "-" : join(texts, ", ");
+}
+
+std::string certainty(const run::Run& run, const analyze::Summary& summary) {
+  Table table;
+  table.add_column("iterations", Align::left);
+  table.add_column("count", Align::right);
+  table.add_column("median", Align::right);
+  table.add_column("95 %", Align::right);
+  table.add_column("p95", Align::right);
+  const auto row = [&](std::string name, const analyze::IterationSummary& s) {
+    if (!s.p50_ns) {
+      table.add_row({std::move(name), std::to_string(s.count), "-", "-", "-"});
+      return;
+    }
+    const Scale scale = time_scale(*s.p50_ns);
+    table.add_row(
+        {std::move(name), std::to_string(s.count), format_time(*s.p50_ns),
+         interval_cell(s.interval, scale.divisor, *s.p50_ns) + " " + std::string(scale.unit),
+         format_time(*s.p95_ns)});
+  };
+  row("without observer", summary.unobserved);
+  row("with observer", summary.observed);
+  std::string out = table.markdown() + "\n";
+  out +=
+      fmt::format("{} warm-up and {} disturbed iterations are kept in the Run and left out here. ",
+                  summary.warmup_count, summary.disturbed_count);
+  out += fmt::format("Integrity of the measurement: {}.\n", run.overhead.integrity);
+  for (const auto& reason : run.overhead.reasons) out += "- " + printable(reason) + "\n";
+  return out;
+}
+
+std::string setting(const run::Run& run) {
+  Table table;
+  table.add_column("what", Align::left);
+  table.add_column("value", Align::left);
+  table.add_row(
+      {"workload", fmt::format("{} ({})", printable(run.workload.name), run.workload.kind)});
+  table.add_row({"content", or_dash(run.workload.content_hash)});
+  table.add_row({"inputs", tensor_list(run.workload.inputs)});
+  table.add_row({"backend", fmt::format("{} {}", printable(run.software.backend),
+                                        or_dash(run.software.backend_version))});
+  table.add_row({"provider", or_dash(run.software.provider)});
+  table.add_row({"precision", or_dash(run.software.precision)});
+  table.add_row({"threads", or_dash(run.software.threads)});
+  table.add_row({"optimisation", or_dash(run.software.optimisation)});
+  table.add_row({"processor", fmt::format("{}, {} logical cores, {}", printable(run.host.cpu_model),
+                                          run.host.cores_logical, or_dash(run.host.simd_level))});
+  table.add_row({"memory", run.host.memory_bytes
+                               ? format_bytes(static_cast<double>(*run.host.memory_bytes))
+                               : "-"});
+  table.add_row(
+      {"system", fmt::format("{}, {}", printable(run.host.os), printable(run.host.kernel))});
+  for (const auto& gpu : run.host.gpus) table.add_row({"GPU", printable(gpu.model)});
+  table.add_row({"peak memory of the process",
+                 run.memory.host_peak_bytes
+                     ? format_bytes(static_cast<double>(*run.memory.host_peak_bytes))
+                     : "-"});
+  table.add_row({"when", run.created_at});
+  table.add_row({"run", run.run_id});
+  return table.markdown();
+}
+
+}  // namespace
+
+std::string report_markdown(const run::Run& run, const analyze::Summary& summary,
+                            std::string_view run_path) {
+  std::string out = fmt::format("# {}\n\n", describe_workload(run));
+  if (const auto sentence = iteration_sentence(run, summary))
+    out += fmt::format("**{}**", *sentence);
+  for (const auto& piece : rate_sentences(run, summary)) out += " · " + piece;
+  out += "\n\n" + join(trust_sentences(run, summary), "; ") + ".\n";
+
+  out += "\n## Where the time goes\n\n";
+  const std::size_t shown = std::min(kTopOps, summary.ops.size());
+  out += ranking(summary, GroupBy::op, shown).markdown();
+  if (shown < summary.ops.size()) {
+    double left = 0;
+    for (std::size_t i = shown; i < summary.ops.size(); ++i) left += summary.ops[i].time_ns;
+    out += fmt::format("\n{} more ops take {}.\n", summary.ops.size() - shown, format_time(left));
+  }
+  out += "\n### By type\n\n" + ranking(summary, GroupBy::type, summary.types.size()).markdown();
+  out += "\n## How sure\n\n" + certainty(run, summary);
+  out += "\n## What was measured\n\n" + setting(run);
+  if (!run.config.command.empty()) {
+    out += fmt::format("\nAgain with:\n\n    {}\n", printable(join(run.config.command, " ")));
+  }
+  if (!run.notes.empty()) {
+    out += "\n## What is not known\n\n";
+    for (const auto& note : run.notes) out += "- " + printable(note) + "\n";
+  }
+  out += fmt::format("\nThe Run: `{}` (neurolens {}).\n", printable(run_path),
+                     printable(run.neurolens_version));
+  return out;
+}
+
+}  // namespace neurolens::report
