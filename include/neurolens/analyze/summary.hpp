@@ -53,6 +53,7 @@ struct IterationSummary {
   std::optional<Interval> interval;  ///< 95 %, of the median.
 };
 
+/// What summarise() found.
 struct Summary {
   IterationSummary unobserved;
   IterationSummary observed;

@@ -28,14 +28,17 @@ class OutputFile {
   virtual Status commit() = 0;
 };
 
+/// What a name stands for.
 enum class FileKind : std::uint8_t { regular, directory, symlink, other };
 
+/// Facts about a file.
 struct FileInfo {
   FileKind kind = FileKind::regular;
   Bytes size;
   Nanoseconds modified;  ///< Wall clock, since 1970.
 };
 
+/// One name in a directory.
 struct DirectoryEntry {
   std::string name;  ///< Without the directory.
   FileKind kind = FileKind::regular;

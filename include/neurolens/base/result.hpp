@@ -46,6 +46,7 @@ struct Error {
   [[nodiscard]] Error at(std::string_view place) const&;
 };
 
+/// "code: text", for logs and test messages.
 std::ostream& operator<<(std::ostream& out, const Error& error);
 
 /// Success or an Error.

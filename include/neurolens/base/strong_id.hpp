@@ -24,6 +24,7 @@ struct StrongId {
 
 }  // namespace neurolens
 
+/// Lets ids be keys of unordered containers.
 template <class Tag>
 struct std::hash<neurolens::StrongId<Tag>> {
   std::size_t operator()(neurolens::StrongId<Tag> id) const noexcept { return id.value; }

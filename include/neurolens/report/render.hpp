@@ -14,8 +14,10 @@
 
 namespace neurolens::report {
 
+/// What a row of the ranking stands for.
 enum class GroupBy { op, type };
 
+/// How the text looks.
 struct TextOptions {
   std::size_t width = 100;              ///< Columns of the terminal; 0: unlimited.
   std::optional<std::size_t> top = 10;  ///< Rows of the ranking; nullopt: all.

@@ -41,6 +41,7 @@ struct Scale {
 /// `text` cut in its middle ("stage4...conv2") to at most `width` >= 1 columns.
 [[nodiscard]] std::string elide_middle(std::string_view text, std::size_t width);
 
+/// Side of its column that a cell sticks to.
 enum class Align { left, right };
 
 /// Rows of text cells under a head. Cells must be printable already.
