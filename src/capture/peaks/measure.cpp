@@ -101,14 +101,37 @@ std::int64_t calibrate(const std::function<double(std::int64_t)>& work, int roun
   }
 }
 
-/// The rate of each round, over `threads` that start each round together. `make` builds the work of
-/// one thread on that thread; nullptr when memory ran out.
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/// Cycles per second of the calling core, as it runs just now: wide arithmetic before it lowers the
+/// clock.
+double clock_now() {
+  const auto work = [](std::int64_t repeats) {
+    g_sink = static_cast<double>(peaks::dependent_multiplications(repeats * 1024));
+    return static_cast<double>(repeats * 1024) * peaks::kMultiplyCycles;
+  };
+  return rate_of(work, 200);
+}
+
+/// What one figure is made of: one value per round.
+struct Rounds {
+  std::vector<double> rates;     ///< Over all threads, per second.
+  std::vector<double> clock_hz;  ///< Of the first thread.
+};
+
+/// Runs rounds on `threads` threads that start each round together. `make` builds the work of one
+/// thread on that thread; an empty function when memory ran out, then the result is nullopt.
 using MakeWork = std::function<std::function<double(std::int64_t)>()>;
-std::optional<std::vector<double>> rounds_on_threads(const MakeWork& make, int threads,
-                                                     const PeaksOptions& options) {
+std::optional<Rounds> rounds_on_threads(const MakeWork& make, int threads,
+                                        const PeaksOptions& options) {
   const std::vector<int> cpus = usable_cpus();
   std::barrier sync(threads);
   std::vector<std::vector<double>> rates(static_cast<std::size_t>(threads));
+  Rounds result;
   std::atomic<std::int64_t> repeats{0};
   std::atomic<bool> failed{false};
   const auto body = [&](int index) {
@@ -121,35 +144,30 @@ std::optional<std::vector<double>> rounds_on_threads(const MakeWork& make, int t
     for (int round = 0; round < options.rounds; ++round) {
       sync.arrive_and_wait();
       rates[static_cast<std::size_t>(index)].push_back(rate_of(work, repeats));
+      if (index == 0) result.clock_hz.push_back(clock_now());
     }
   };
   std::vector<std::thread> pool;
   for (int i = 0; i < threads; ++i) pool.emplace_back(body, i);
   for (auto& thread : pool) thread.join();
   if (failed) return {};
-  std::vector<double> total(static_cast<std::size_t>(options.rounds));
+  result.rates.resize(static_cast<std::size_t>(options.rounds));
   for (const auto& of_thread : rates) {
-    for (std::size_t r = 0; r < total.size(); ++r) total[r] += of_thread[r];
+    for (std::size_t r = 0; r < of_thread.size(); ++r) result.rates[r] += of_thread[r];
   }
-  return total;
+  return result;
 }
 
-std::int64_t measure_clock() {
-  const auto work = [](std::int64_t repeats) {
-    g_sink = static_cast<double>(peaks::dependent_multiplications(repeats * 1024));
-    return static_cast<double>(repeats * 1024) * peaks::kMultiplyCycles;
-  };
-  double best = 0;
-  for (int i = 0; i < 5; ++i) best = std::max(best, rate_of(work, 1000));
-  return static_cast<std::int64_t>(best);
-}
-
-Peak to_peak(std::string name, std::string unit, std::vector<double> rates, int threads) {
-  std::sort(rates.begin(), rates.end());
-  const std::size_t n = rates.size();
-  const double middle = n % 2 == 1 ? rates[n / 2] : (rates[n / 2 - 1] + rates[n / 2]) / 2;
-  return {std::move(name), std::move(unit), middle,          rates.front(),
-          rates.back(),    threads,         measure_clock(), 0};
+Peak to_peak(std::string name, std::string unit, const Rounds& rounds, int threads) {
+  const auto [low, high] = std::minmax_element(rounds.rates.begin(), rounds.rates.end());
+  return {std::move(name),
+          std::move(unit),
+          median(rounds.rates),
+          *low,
+          *high,
+          threads,
+          static_cast<std::int64_t>(median(rounds.clock_hz)),
+          0};
 }
 
 /// A level of the memory hierarchy and the bytes that one thread moves in it.
@@ -220,9 +238,8 @@ class Measurement {
         return static_cast<double>(repeats * kLoops) * kernel.flops_per_loop;
       };
     };
-    auto rates = rounds_on_threads(make, threads, options_);
-    return to_peak(name, kernel.integer ? "ops_per_second" : "flops_per_second", std::move(*rates),
-                   threads);
+    const auto rounds = rounds_on_threads(make, threads, options_);
+    return to_peak(name, kernel.integer ? "ops_per_second" : "flops_per_second", *rounds, threads);
   }
 
   Result<Peak> measure(const BandwidthKernel& kernel, const Level& level, int threads) {
@@ -246,12 +263,12 @@ class Measurement {
                kernel.bytes_per_element;
       };
     };
-    auto rates = rounds_on_threads(make, threads, options_);
-    if (!rates) {
+    const auto rounds = rounds_on_threads(make, threads, options_);
+    if (!rounds) {
       return Error{Errc::out_of_memory,
                    "There is not enough memory for arrays larger than the last cache.", name};
     }
-    Peak peak = to_peak(name, "bytes_per_second", std::move(*rates), threads);
+    Peak peak = to_peak(name, "bytes_per_second", *rounds, threads);
     peak.working_set_bytes = level.bytes;
     return peak;
   }
