@@ -20,7 +20,8 @@ TEST(Quantile, MeetsKnownAnswersOfTypeSeven) {
   EXPECT_FALSE(median({}).has_value());
 }
 
-// Ranks of the sign test: the tables of any text book give k = 1 for n = 6, 2 for 10, 6 for 20 (95 %).
+// Ranks of the sign test: the tables of any text book give k = 1 for n = 6, 2 for 10, 6 for 20 (95
+// %).
 TEST(MedianInterval, TakesTheRanksOfTheSignTest) {
   const auto ranks = [](std::size_t n) {
     std::vector<std::int64_t> sample(n);
@@ -35,8 +36,8 @@ TEST(MedianInterval, TakesTheRanksOfTheSignTest) {
   EXPECT_EQ(ranks(20)->high, 15);
 }
 
-// Null and power: skewed draws with a known median are covered at least as often as promised, and not so
-// much more often that the interval says nothing.
+// Null and power: skewed draws with a known median are covered at least as often as promised, and
+// not so much more often that the interval says nothing.
 TEST(MedianInterval, CoversTheMedianOfASkewedDistributionAtItsRate) {
   Random random(11);
   constexpr int kTrials = 2000;

@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "neurolens/analyze/roofline.hpp"
+
 namespace neurolens::analyze {
 namespace {
 
@@ -100,6 +102,22 @@ std::vector<TypeSummary> group_by_type(const std::vector<OpSummary>& ops) {
   return types;
 }
 
+/// Places every op under the machine's roof. Requires shares and iterations to be filled in.
+void apply_roofline(const run::Run& run, Summary& summary) {
+  const Roofline roof(run);
+  double ideal_ns = 0;
+  for (auto& op : summary.ops) {
+    if (!op.flops || !op.bytes) ++summary.unknown_cost_count;
+    const auto point = roof.point(run.ops[op.op.index()], op.time_ns);
+    if (!point) continue;
+    op.bound = point->bound;
+    op.roof_ratio = point->roof_ratio;
+    ideal_ns += point->ideal_ns;
+  }
+  if (roof.usable() && ideal_ns > 0 && summary.unobserved.p50_ns)
+    summary.roof_ratio = ideal_ns / *summary.unobserved.p50_ns;
+}
+
 }  // namespace
 
 Result<Summary> summarise(const run::Run& run) {
@@ -132,6 +150,7 @@ Result<Summary> summarise(const run::Run& run) {
     s.throughput_per_second =
         static_cast<double>(run.workload.batch_size.value_or(1)) * 1e9 / *s.unobserved.p50_ns;
   }
+  apply_roofline(run, s);
   s.flops = s.ops.empty() ? std::nullopt : std::optional<std::int64_t>(0);
   for (const auto& op : s.ops) s.flops = add(s.flops, op.flops);
   return s;

@@ -23,7 +23,7 @@ TEST(Summarise, RanksOpsByTimeAndSharesAddUpToOne) {
   EXPECT_NEAR(shares, 1, 1e-12);
   EXPECT_EQ(summary->ops.front().op, run::OpId(5U));  // the sample's last op is its slowest
   EXPECT_EQ(summary->ops.back().op, run::OpId(0U));
-  EXPECT_EQ(summary->types.front().type, "Add");      // ops 1 and 5: 2 + 6 us
+  EXPECT_EQ(summary->types.front().type, "Add");  // ops 1 and 5: 2 + 6 us
 }
 
 TEST(Summarise, TakesEstimatesFirstAndSamplesElse) {

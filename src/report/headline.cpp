@@ -91,8 +91,11 @@ std::vector<std::string> rate_sentences(const run::Run& run, const analyze::Summ
                                  batched ? " samples" : ""));
   }
   if (summary.flops && summary.unobserved.p50_ns && *summary.flops > 0) {
-    pieces.push_back(
-        format_rate(static_cast<double>(*summary.flops) * 1e9 / *summary.unobserved.p50_ns, true));
+    std::string rate =
+        format_rate(static_cast<double>(*summary.flops) * 1e9 / *summary.unobserved.p50_ns, true);
+    if (summary.roof_ratio)
+      rate += fmt::format(", {:.0f} % of this machine's roof", 100 * *summary.roof_ratio);
+    pieces.push_back(std::move(rate));
   }
   return pieces;
 }

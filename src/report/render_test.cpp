@@ -15,13 +15,20 @@ run::Run hostile_run() {
   return run;
 }
 
-analyze::Summary summary_of(const run::Run& run) { return analyze::summarise(run).value(); }
+analyze::Summary summary_of(const run::Run& run) {
+  return analyze::summarise(run).value();
+}
 
 TEST(SummaryText, LeadsWithWhatWasMeasuredThenTheNumber) {
   const run::Run run = test_support::make_run({.jitter_ratio = 0});
-  const std::string text = summary_text(run, summary_of(run), {.width = 100, .top = 3, .run_path = "s.run.json"});
-  EXPECT_EQ(text.substr(0, text.find('\n')), "sample-mlp · ONNX Runtime 1.20.0 CPU · f32 · 8x64 · 2 threads") << text;
-  EXPECT_NE(text.find("\n21.5 us per inference  [21.5, 21.5]   372093 samples per second"), std::string::npos) << text;
+  const std::string text =
+      summary_text(run, summary_of(run), {.width = 100, .top = 3, .run_path = "s.run.json"});
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            "sample-mlp · ONNX Runtime 1.20.0 CPU · f32 · 8x64 · 2 threads")
+      << text;
+  EXPECT_NE(text.find("\n21.5 us per inference  [21.5, 21.5]   372093 samples per second"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("3 more, 6.00 us"), std::string::npos) << text;
   EXPECT_NE(text.find("neurolens summary s.run.json --top all"), std::string::npos) << text;
 }
@@ -57,8 +64,9 @@ TEST(SummaryJson, IsOneDocumentWithTheDocumentedKeys) {
 TEST(ReportMarkdown, NamesEverythingAPersonAsksFor) {
   const run::Run run = hostile_run();
   const std::string text = report_markdown(run, summary_of(run), "s.run.json");
-  for (const char* part : {"# sample-mlp", "## Where the time goes", "### By type", "## How sure", "## What was measured",
-                           "## What is not known", "neurolens profile sample-mlp.onnx"}) {
+  for (const char* part :
+       {"# sample-mlp", "## Where the time goes", "### By type", "## How sure",
+        "## What was measured", "## What is not known", "neurolens profile sample-mlp.onnx"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

@@ -52,7 +52,8 @@ std::string summary_json(const run::Run& run, const analyze::Summary& summary,
       .member("observed_p50_ns", summary.observed.p50_ns);
   w.member("observed_ratio", summary.observed_ratio);
   w.member("throughput_per_second", summary.throughput_per_second);
-  w.member("flops", summary.flops);
+  w.member("flops", summary.flops).member("roof_ratio", summary.roof_ratio);
+  w.member("unknown_cost_count", static_cast<std::uint64_t>(summary.unknown_cost_count));
   write_iterations(w, "unobserved", summary.unobserved);
   write_iterations(w, "observed", summary.observed);
   w.member("warmup_count", static_cast<std::uint64_t>(summary.warmup_count));

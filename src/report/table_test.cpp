@@ -53,7 +53,8 @@ TEST(Table, AlignsAndFitsTheTerminal) {
 
 TEST(Table, EscapesMarkdown) {
   EXPECT_EQ(sample().markdown(),
-            "| op | time |\n|---|---:|\n| a\\|b | 3.11 ms |\n| a\\_very\\_long\\_name\\_of\\_an\\_op | 12.00 ms |\n");
+            "| op | time |\n|---|---:|\n| a\\|b | 3.11 ms |\n| "
+            "a\\_very\\_long\\_name\\_of\\_an\\_op | 12.00 ms |\n");
 }
 
 }  // namespace

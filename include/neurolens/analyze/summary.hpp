@@ -31,7 +31,7 @@ struct OpSummary {
   std::optional<std::int64_t> flops;  ///< Matrix + vector.
   std::optional<std::int64_t> bytes;  ///< Minimum traffic, weights included.
   std::optional<std::string> bound;   ///< "compute", "L2", "L3", "DRAM", "overhead".
-  std::optional<double> roof_ratio;   ///< Achieved share of what the roof allows, in (0, 1].
+  std::optional<double> roof_ratio;   ///< Achieved share of what the roof allows; see roofline.hpp.
 };
 
 /// All ops of one type taken together.
@@ -63,8 +63,12 @@ struct Summary {
   std::optional<double> observed_ratio;         ///< Median observed / unobserved iteration.
   std::optional<double> throughput_per_second;  ///< Batch size / unobserved p50.
   std::optional<std::int64_t> flops;  ///< Of the whole; nullopt when unknown for any op with time.
-  std::vector<OpSummary> ops;         ///< By time, largest first; ties in plan order.
-  std::vector<TypeSummary> types;     ///< By time, largest first.
+  std::optional<double>
+      roof_ratio;  ///< Sum of the ops' ideal times / unobserved p50, over ops of known cost.
+  std::size_t unknown_cost_count =
+      0;                           ///< Ops without known cost, left out of flops and roof_ratio.
+  std::vector<OpSummary> ops;      ///< By time, largest first; ties in plan order.
+  std::vector<TypeSummary> types;  ///< By time, largest first.
 };
 
 /// Summarises a Run. Requires: the Run passed run::validate().
