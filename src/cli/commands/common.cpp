@@ -30,6 +30,12 @@ Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& t
   return std::optional(rows);
 }
 
+Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given) {
+  if (given.value_or(1) < 0)
+    return Error{Errc::out_of_range, "A seed is a whole number from 0 on.", "--seed"};
+  return static_cast<std::uint64_t>(given.value_or(1));
+}
+
 report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
                                  report::GroupBy by, const std::string& run_path) {
   return {context.terminal.width(), top, by, context.terminal.colour(), run_path};

@@ -23,6 +23,9 @@ Result<LoadedRun> load_summary(Context& context, const std::string& path);
 /// "20", "all"; absent: 10 rows for people, all for programs. Errors: out_of_range.
 Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& text, bool json);
 
+/// A seed as given; absent: 1. Errors: out_of_range when negative.
+Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given);
+
 report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
                                  report::GroupBy by, const std::string& run_path);
 
