@@ -13,7 +13,7 @@ namespace {
 namespace zoo = onnx::zoo;
 
 std::string input_text(const onnx::Value& value) {
-  return fmt::format("{} {}", value.name, value.type.describe());
+  return fmt::format("{} {}", value.name, onnx::describe(value.type));
 }
 
 std::string list_json(const std::vector<zoo::Entry>& entries) {
@@ -28,7 +28,7 @@ std::string list_json(const std::vector<zoo::Entry>& entries) {
       for (const auto& value : *values) {
         w.begin_object()
             .member("name", value.name)
-            .member("type", value.type.describe())
+            .member("type", onnx::describe(value.type))
             .end_object();
       }
       w.end_array();
