@@ -29,11 +29,15 @@ struct Report {
 inline constexpr std::size_t kMaxFaults = 100;
 
 /// Checks a document (bytes of a file, compressed or not) against schema and rules, and reports
-/// every fault with its place. Errors: parse_error, data_corrupt, too_large, newer_version: not
-/// even readable.
+/// every fault with its place. Keys, types and the rules of single values come first; rules between
+/// values (lengths, indices, order, the content hash) are judged once those hold.
+/// Version 0 is checked against its own form; a newer minor version is fine as long as its keys are
+/// known. At most 4 GiB of text. Errors: parse_error (with line and column), data_corrupt,
+/// too_large, newer_version, out_of_memory: not even readable.
+/// Threads: this and everything below are pure functions of their arguments.
 [[nodiscard]] Result<Report> check(std::string_view document);
 
-/// Checks a value in memory: the rules that the types do not keep by themselves.
+/// Checks a value in memory: the rules that the types do not keep by themselves. Safe for any Run.
 [[nodiscard]] Report validate(const Run& run);
 
 /// Reads a document. Version 0 is migrated. Errors: those of check(), and invalid_document whose
@@ -41,15 +45,16 @@ inline constexpr std::size_t kMaxFaults = 100;
 [[nodiscard]] Result<Run> read(std::string_view document);
 [[nodiscard]] Result<Run> read_file(FileSystem& files, const std::string& path);
 
-/// The JSON text of a Run, keys in schema order; deterministic. Requires: validate(run).valid().
+/// The JSON text of a Run, keys in schema order, one line per key of the root and per op;
+/// deterministic, content hash included. Requires: validate(run).valid().
 [[nodiscard]] std::string to_json(const Run& run);
 
 /// Validates, then writes atomically; compressed when `path` ends in ".zst".
 /// Errors: invalid_document (nothing is written), and those of FileSystem.
 Status write_file(FileSystem& files, const std::string& path, const Run& run);
 
-/// SHA-256 over the canonical text without identity fields (run_id, created_at): equal content,
-/// equal hash.
+/// SHA-256 over the canonical text without schema_version, run_id and created_at: equal content,
+/// equal hash, in whatever file and under whichever minor version.
 [[nodiscard]] std::string content_hash(const Run& run);
 
 /// The JSON Schema (draft 2020-12) of the current version; schema/run.schema.json is this text.

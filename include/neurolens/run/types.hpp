@@ -35,8 +35,7 @@ using StackId = StrongId<struct StackTag>;  ///< Index into Profile::stacks.
 /// A column of integers, one per row; kMissing marks a missing entry.
 using Column = std::vector<std::int64_t>;
 
-// --- Where it ran
-// ---------------------------------------------------------------------------------
+// --- Where it ran ---
 
 struct Cache {
   std::int64_t level = 0;                 ///< 1, 2, 3...
@@ -81,17 +80,17 @@ struct Host {
 struct Software {
   std::string backend;  ///< "onnxruntime", "libtorch", "process", "neurolens"...
   std::optional<std::string> backend_version;
-  std::optional<std::string> provider;   ///< Execution provider or device: "CPUExecutionProvider".
-  std::optional<std::string> precision;  ///< "f32", "f16", "bf16", "int8", "mixed".
-  std::optional<std::int64_t> threads;   ///< Within an op.
+  std::optional<std::string> provider;  ///< Execution provider or device: "CPUExecutionProvider".
+  /// "f64", "tf32", "f32", "f16", "bf16", "f8", "int8", "int4" or "mixed".
+  std::optional<std::string> precision;
+  std::optional<std::int64_t> threads;          ///< Within an op.
   std::optional<std::int64_t> threads_between;  ///< Between ops.
   std::optional<std::string> optimisation;      ///< "none", "basic", "extended", "all".
   std::optional<std::string> build;             ///< Build flags known, free text.
   std::optional<std::string> library_hash;      ///< SHA-256 of the backend library.
 };
 
-// --- What ran
-// -------------------------------------------------------------------------------------
+// --- What ran ---
 
 /// Name, element type and shape of a tensor. Scalars have an empty shape; unknown is null.
 struct Tensor {
@@ -186,8 +185,7 @@ struct Op {
   std::vector<Kernel> kernels;
 };
 
-// --- What was measured
-// ----------------------------------------------------------------------------
+// --- What was measured ---
 
 /// Whole iterations in the order they ran. All columns have the same length.
 struct Iterations {
@@ -208,7 +206,7 @@ struct Samples {
   Iterations iterations;
   /// Per op (same order as Run::ops; empty when not collected) one value per observed iteration in
   /// the order of those iterations, warm-up included: time inside the op in that iteration,
-  /// observer included.
+  /// observer included. A single op's column is empty when that op was not collected.
   std::vector<Column> op_duration_ns;
 };
 
@@ -234,7 +232,9 @@ struct Timeline {
 /// A quantity over time, such as memory in use.
 struct CounterTrack {
   std::string name;
-  std::string unit;  ///< "bytes", "ratio", "count", "hz".
+  /// "bytes", "ratio", "count", "hz", "ns", "watts", "celsius", "flops_per_second",
+  /// "bytes_per_second" or "unknown".
+  std::string unit;
   Column time_ns;
   std::vector<double> value;
 };
@@ -252,9 +252,9 @@ struct Profile {
                         ///< root.
   Column stack_frame;   ///< Per stack: its FrameId.
   Column sample_stack;  ///< Per sample: the innermost StackId.
-  Column sample_time_ns;
-  Column sample_weight;                   ///< In `weight_unit`.
-  Column sample_thread;                   ///< Thread id.
+  Column sample_time_ns;                  ///< Empty when not collected.
+  Column sample_weight;                   ///< In `weight_unit`, >= 0.
+  Column sample_thread;                   ///< Thread id; empty when not collected.
   std::string weight_unit = "ns";         ///< "ns" or "bytes".
   std::optional<std::int64_t> period_ns;  ///< Time between samples asked for.
 };
@@ -292,15 +292,14 @@ struct Ceiling {
   std::optional<double> high;
 };
 
-// --- The artifact
-// ---------------------------------------------------------------------------------
+// --- The artifact ---
 
 struct Run {
   std::string run_id;      ///< UUID.
   std::string created_at;  ///< RFC 3339, UTC.
   std::string neurolens_version;
-  std::string status = "complete";  ///< "complete" or "partial" (stopped before its end).
-  std::optional<std::string> status_reason;
+  std::string status = "complete";           ///< "complete" or "partial" (stopped before its end).
+  std::optional<std::string> status_reason;  ///< Required of a partial Run.
   Host host;
   Software software;
   Workload workload;
