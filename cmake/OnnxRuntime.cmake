@@ -1,0 +1,20 @@
+# Headers of ONNX Runtime's C API. The library itself is opened at run time, so that any build of it can
+# be profiled. Sets NEUROLENS_ONNXRUNTIME_INCLUDE; empty: the adapter is a stub that says what to do.
+option(NEUROLENS_ONNXRUNTIME "Build the ONNX Runtime adapter when its headers are found" ON)
+if(DEFINED ENV{NEUROLENS_DEPS})
+  set(neurolens_deps $ENV{NEUROLENS_DEPS})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(neurolens_deps $ENV{XDG_CACHE_HOME}/neurolens)
+else()
+  set(neurolens_deps $ENV{HOME}/.cache/neurolens)
+endif()
+if(NEUROLENS_ONNXRUNTIME)
+  find_path(NEUROLENS_ONNXRUNTIME_INCLUDE onnxruntime_c_api.h
+    HINTS ${neurolens_deps}/onnxruntime/include PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+endif()
+if(NEUROLENS_ONNXRUNTIME AND NEUROLENS_ONNXRUNTIME_INCLUDE)
+  message(STATUS "ONNX Runtime headers: ${NEUROLENS_ONNXRUNTIME_INCLUDE}")
+else()
+  set(NEUROLENS_ONNXRUNTIME_INCLUDE "")
+  message(STATUS "ONNX Runtime headers: none (run scripts/setup_onnxruntime); profiling models is left out")
+endif()

@@ -1,0 +1,225 @@
+#include "adapters/onnxruntime/measure.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "fit/order_statistics.hpp"
+#include "measure/state.hpp"
+#include "neurolens/base/clock.hpp"
+#include "neurolens/base/random.hpp"
+
+namespace neurolens::capture::ort {
+namespace {
+
+/// The runtime's profiler silently stops at 1,000,000 events; a new session starts well before.
+constexpr std::int64_t kEventsPerSegment = 200'000;
+/// Without --iterations, observation ends here: more events than this add files, not knowledge.
+constexpr std::int64_t kEventsInAll = 200'000;
+constexpr std::int64_t kDefaultWarmup = 5;
+constexpr std::int64_t kWarmupNs = 1'000'000'000;
+constexpr std::size_t kFewestPairs = 10;
+constexpr std::int64_t kSettleNs = 200'000'000;
+
+class Loop {
+ public:
+  Loop(std::shared_ptr<const Library> library, RuntimeSession& unobserved, const FeedSet& feeds,
+       const CaptureRequest& request, std::string folder, bool control_flow, std::size_t nodes)
+      : library_(std::move(library)),
+        unobserved_(unobserved),
+        feeds_(feeds),
+        request_(request),
+        folder_(std::move(folder)),
+        control_flow_(control_flow),
+        events_per_run_(static_cast<std::int64_t>(nodes) + 2),
+        random_(request.seed, /*stream=*/1) {}
+
+  Result<Measurement> run() {
+    NEUROLENS_ASSIGN(out_.output_types, unobserved_.probe_outputs(feeds_));
+    out_.peak = process_memory();
+    NEUROLENS_TRY(open_observed());
+    origin_ = clock_.now();
+    NEUROLENS_TRY(warm_up());
+    // A loop's trips are not known beforehand: the first file tells how many events an iteration makes.
+    if (control_flow_) NEUROLENS_TRY(close_observed());
+    NEUROLENS_TRY(measure_pairs());
+    NEUROLENS_TRY(close_observed());
+    out_.machine_busy = !mark_disturbed(out_.iterations, request_.threads);
+    return std::move(out_);
+  }
+
+ private:
+  Status open_observed() {
+    SessionSettings settings = settings_of(request_);
+    settings.profile_prefix = folder_ + "/profile" + std::to_string(segment_++);
+    if (!optimised_written_) {
+      settings.optimized_path = folder_ + "/optimised.onnx";
+      settings.optimized_weights = "optimised.weights";
+    }
+    auto session = RuntimeSession::create(library_, request_.model_path, settings);
+    if (!session.ok() && !optimised_written_) {
+      // Writing the optimised model can fail where running it does not (disk, compiled nodes).
+      out_.notes.push_back(fmt::format("The optimised model could not be written: {}", session.error().message));
+      settings.optimized_path.clear();
+      session = RuntimeSession::create(library_, request_.model_path, settings);
+    }
+    if (!session.ok()) return std::move(session).error();
+    if (!settings.optimized_path.empty()) out_.optimised_path = settings.optimized_path;
+    optimised_written_ = true;
+    observed_.emplace(std::move(session).value());
+    runs_in_segment_ = 0;
+    return {};
+  }
+
+  /// Ends the profile, reads it and removes the file.
+  Status close_observed() {
+    if (!observed_) return {};
+    NEUROLENS_ASSIGN(const auto path, observed_->end_profiling());
+    observed_.reset();
+    const auto reader = read_trace(path, [&](const TraceEvent& event) { out_.ops.take(event); });
+    unlink(path.c_str());
+    if (!reader.ok()) return reader.error();
+    const auto lost_before = out_.ops.lost_iterations();
+    out_.ops.end_segment(runs_in_segment_);
+    events_per_run_ = std::max(events_per_run_, out_.ops.events_per_iteration());
+    out_.events_lost += (out_.ops.lost_iterations() - lost_before) * events_per_run_ + reader.value().skipped();
+    return {};
+  }
+
+  /// One timed inference, filed with the state of the machine beside it.
+  Status iterate(bool observed, bool warmup) {
+    RuntimeSession& session = observed ? *observed_ : unobserved_;
+    sampler_.begin();
+    const auto timing = session.run(feeds_);
+    sampler_.end();
+    if (!timing.ok()) return timing.error();
+    const auto state = sampler_.difference(clock_.now());
+    auto& rows = out_.iterations;
+    rows.begin_ns.push_back((timing.value().begin - origin_).count);
+    rows.duration_ns.push_back(timing.value().duration.count);
+    rows.observed.push_back(observed ? 1 : 0);
+    rows.warmup.push_back(warmup ? 1 : 0);
+    rows.cpu_time_ns.push_back(state.cpu_time_ns);
+    rows.steal_ns.push_back(state.steal_ns);
+    rows.involuntary_switches.push_back(state.involuntary_switches);
+    rows.page_faults.push_back(state.page_faults);
+    rows.frequency_hz.push_back(state.frequency_hz);
+    if (observed) {
+      ++runs_in_segment_;
+      ++observed_runs_;
+    } else if (!warmup) {
+      latencies_.push_back(static_cast<double>(timing.value().duration.count));
+    }
+    return {};
+  }
+
+  Status warm_up() {
+    const auto limit = request_.warmup.value_or(kDefaultWarmup);
+    for (std::int64_t i = 0; i < limit; ++i) {
+      if (request_.attention.cancelled()) {
+        return Error{Errc::cancelled, "Stopped during warm-up; nothing was measured.", {}};
+      }
+      request_.attention.report("warm-up", static_cast<double>(i) / static_cast<double>(limit));
+      NEUROLENS_TRY(iterate(false, true));
+      NEUROLENS_TRY(iterate(true, true));
+      ++out_.warmup;
+      if (!request_.warmup && (clock_.now() - origin_).count > kWarmupNs) break;
+    }
+    return {};
+  }
+
+  /// A fresh profiling session before the runtime would silently stop recording.
+  Status rotate() {
+    if (observed_ && runs_in_segment_ * events_per_run_ < kEventsPerSegment) return {};
+    NEUROLENS_TRY(close_observed());
+    NEUROLENS_TRY(open_observed());
+    return iterate(true, true);  // the first run of a session allocates: warm-up
+  }
+
+  [[nodiscard]] bool observation_done() const {
+    return !request_.iterations && observed_runs_ * events_per_run_ > kEventsInAll && measured_observed_ >= kFewestPairs;
+  }
+
+  Status measure_pairs() {
+    const Nanoseconds start = clock_.now();
+    next_check_ = kFewestPairs;
+    for (std::size_t pair = 0; !finished(pair, start); ++pair) {
+      if (request_.attention.cancelled()) {
+        if (pair == 0) return Error{Errc::cancelled, "Stopped before anything was measured.", {}};
+        out_.stopped = "Stopped by the user.";
+        break;
+      }
+      report(pair, start);
+      const bool observe = !observation_done();
+      const bool observed_first = random_.below(2) == 1;
+      if (observe) NEUROLENS_TRY(rotate());
+      if (observe && observed_first) NEUROLENS_TRY(iterate(true, false));
+      NEUROLENS_TRY(iterate(false, false));
+      if (observe && !observed_first) NEUROLENS_TRY(iterate(true, false));
+      if (observe) ++measured_observed_;
+    }
+    return {};
+  }
+
+  bool finished(std::size_t pairs, Nanoseconds start) {
+    if (request_.iterations) return static_cast<std::int64_t>(pairs) >= *request_.iterations;
+    const auto elapsed = (clock_.now() - start).count;
+    if (pairs >= 1 && elapsed >= request_.time_limit.count) return true;
+    if (pairs < next_check_ || elapsed < std::min(kSettleNs, request_.time_limit.count)) return false;
+    next_check_ = pairs + pairs / 8 + 1;
+    const auto width = median_interval(latencies_).relative_width();
+    out_.interval_reached = width && *width <= request_.target_interval_ratio;
+    return out_.interval_reached;
+  }
+
+  void report(std::size_t pair, Nanoseconds start) {
+    const auto now = clock_.now();
+    if (now.count < next_report_) return;
+    next_report_ = now.count + 50'000'000;
+    const double done = request_.iterations
+                            ? static_cast<double>(pair) / static_cast<double>(std::max<std::int64_t>(*request_.iterations, 1))
+                            : static_cast<double>((now - start).count) / static_cast<double>(std::max<std::int64_t>(request_.time_limit.count, 1));
+    request_.attention.report("measuring", std::min(done, 1.0));
+  }
+
+  std::shared_ptr<const Library> library_;
+  RuntimeSession& unobserved_;
+  const FeedSet& feeds_;
+  const CaptureRequest& request_;
+  std::string folder_;
+  bool control_flow_;
+  std::int64_t events_per_run_;
+  Random random_;
+  Clock& clock_ = system_clock();
+  StateSampler sampler_;
+  std::optional<RuntimeSession> observed_;
+  bool optimised_written_ = false;
+  int segment_ = 0;
+  std::int64_t runs_in_segment_ = 0;
+  std::int64_t observed_runs_ = 0;
+  std::size_t measured_observed_ = 0;
+  std::size_t next_check_ = kFewestPairs;
+  std::int64_t next_report_ = 0;
+  Nanoseconds origin_;
+  std::vector<double> latencies_;
+  Measurement out_;
+};
+
+}  // namespace
+
+SessionSettings settings_of(const CaptureRequest& request) {
+  SessionSettings settings;
+  settings.threads = request.threads;
+  settings.optimisation = request.optimisation;
+  settings.provider = request.provider;
+  return settings;
+}
+
+Result<Measurement> measure(const std::shared_ptr<const Library>& library, RuntimeSession& unobserved,
+                            const FeedSet& feeds, const CaptureRequest& request, const std::string& folder,
+                            bool control_flow, std::size_t nodes) {
+  return Loop(library, unobserved, feeds, request, folder, control_flow, nodes).run();
+}
+
+}  // namespace neurolens::capture::ort

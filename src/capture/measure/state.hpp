@@ -1,0 +1,65 @@
+/// \file
+/// What the machine did beside an iteration, and which iterations that spoils.
+///
+/// Rule: an iteration is disturbed when the hypervisor stole more than 2 % of the time around it, when
+/// (one thread) more than 5 % and 20 us of its time passed without the processor, or when (several
+/// threads) it was preempted more than once per millisecond. The rule looks at the state only, never at
+/// whether the iteration was slow: leaving out slow iterations because they are slow would bend the
+/// result. When more than half of all iterations are disturbed the machine is simply busy: none is left
+/// out, and the Run says so.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "neurolens/base/units.hpp"
+#include "neurolens/run/types.hpp"
+
+namespace neurolens::capture {
+
+/// Reads the counters; two readings make a difference. About 1 us, and 30 us when /proc/stat is read,
+/// which happens at most every 10 ms (its resolution).
+class StateSampler {
+ public:
+  StateSampler();
+  ~StateSampler();
+  StateSampler(const StateSampler&) = delete;
+  StateSampler& operator=(const StateSampler&) = delete;
+
+  /// Just before and just after the timed region.
+  void begin();
+  void end();
+
+  struct Difference {
+    std::int64_t cpu_time_ns = run::kMissing;
+    std::int64_t steal_ns = run::kMissing;  ///< Missing between readings of /proc/stat.
+    std::int64_t involuntary_switches = run::kMissing;
+    std::int64_t page_faults = run::kMissing;
+    std::int64_t frequency_hz = run::kMissing;
+  };
+  /// Of the last begin() and end(). `now` is any monotonic instant after end().
+  Difference difference(Nanoseconds now);
+
+ private:
+  struct Counters {
+    std::int64_t cpu_time_ns = 0;
+    std::int64_t involuntary_switches = 0;
+    std::int64_t page_faults = 0;
+  };
+  static Counters read();
+  [[nodiscard]] std::optional<std::int64_t> steal() const;
+  [[nodiscard]] std::int64_t frequency() const;
+
+  Counters before_;
+  Counters after_;
+  int stat_ = -1;
+  int frequency_ = -1;
+  std::optional<std::int64_t> last_steal_;
+  std::int64_t next_steal_ns_ = 0;
+};
+
+/// Fills `iterations.disturbed` by the rule above. Returns false when the machine was busy throughout
+/// and therefore nothing was marked.
+bool mark_disturbed(run::Iterations& iterations, std::int64_t threads);
+
+}  // namespace neurolens::capture
