@@ -2,7 +2,7 @@
 add_library(neurolens_flags INTERFACE)
 target_compile_features(neurolens_flags INTERFACE cxx_std_20)
 target_compile_options(neurolens_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi
+  -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi
   # A binary built here runs on any x86-64-v2 machine; kernels pick wider SIMD at run time.
   $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-march=x86-64-v2>
   # gcc 12 reports false positives of these two in inlined standard library code at -O3.

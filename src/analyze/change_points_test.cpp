@@ -11,9 +11,7 @@
 namespace neurolens::analyze {
 namespace {
 
-std::vector<double> draw_series(std::size_t length, Random& random,
-                                const std::function<double()>& noise) {
-  (void)random;
+std::vector<double> draw_series(std::size_t length, const std::function<double()>& noise) {
   std::vector<double> series(length);
   for (auto& x : series) x = 100 * std::exp(noise());
   return series;

@@ -23,7 +23,7 @@ struct TextOptions {
   std::optional<std::size_t> top = 10;  ///< Rows of the ranking; nullopt: all.
   GroupBy by = GroupBy::op;
   bool colour = false;   ///< Escape codes; only where they carry meaning.
-  std::string run_path;  ///< Named in the hints; empty when there is no file.
+  std::string run_path = {};  ///< Named in the hints; empty when there is no file.
 };
 
 /// Headline, number, ranking, next command; ends with a line break.
