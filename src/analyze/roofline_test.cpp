@@ -63,7 +63,7 @@ TEST(Roofline, CallsDispatchWhatIsNoWork) {
   const run::Run run = machine();
   const Roofline roof(run);
   EXPECT_EQ(roof.point(op_with(1000, 1000), 5'000)->bound, "overhead");
-  EXPECT_EQ(roof.point(op_with(1000, 1000), 50'000)->bound,
+  EXPECT_EQ(roof.point(op_with(10, 1000), 50'000)->bound,
             "L2");  // slow, but not because of dispatch
 }
 

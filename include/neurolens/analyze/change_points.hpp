@@ -3,12 +3,14 @@
 ///
 /// Method: max-rank CUSUM. Ranks R_i of a segment of length T; S_t = sum over i <= t of (R_i -
 /// (T+1)/2); z_t = |S_t| / sqrt(t (T-t) (T+1) / 12); Z = max of z_t over m <= t <= T-m. Z is
-/// corrected for serial correlation by the lag-1 correlation phi of the ranks about their side's
-/// mean (the pair across t left out; phi += (1 + 3 phi)/T; clamped to [0, 0.9]): Z *=
-/// sqrt((1-phi)/(1+phi)). When Z reaches the critical value the segment is split at t and both
-/// halves are searched. A change stays only when the medians beside it differ by the smallest
-/// change of interest. Critical values are those of the exact null distribution by simulation; the
-/// test re-derives them.
+/// corrected for serial correlation: Z *= sqrt((1-phi)/(1+phi)), phi the lag-1 correlation of the
+/// ranks about the means of four pieces (both sides of t, each split once more where that explains
+/// most), bias-corrected and clamped to [0, 0.9]. When Z reaches the critical value the segment is
+/// split at t and both halves are searched. A change stays only when the medians beside it differ
+/// by the smallest change of interest. Critical values are those of the exact null distribution;
+/// the test re-derives them by simulation.
+/// Known limit: below about 100 points the correlation is uncertain, and autocorrelated noise shows
+/// a change in 2-3 of 100 series (6 of 100 at 30 points and AR(.6)) at the one-percent level.
 #pragma once
 
 #include <cstddef>
