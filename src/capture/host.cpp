@@ -90,10 +90,14 @@ std::optional<std::int64_t> size_of(std::string_view text) {
   const auto value = Reader::parse(text);
   if (!value || text.empty()) return std::nullopt;
   switch (text.back()) {
-    case 'K': return *value << 10;
-    case 'M': return *value << 20;
-    case 'G': return *value << 30;
-    default: return value;
+    case 'K':
+      return *value << 10;
+    case 'M':
+      return *value << 20;
+    case 'G':
+      return *value << 30;
+    default:
+      return value;
   }
 }
 
@@ -190,7 +194,8 @@ void read_processor(const Reader& reader, run::Host& host) {
   host.cpu_vendor = get("vendor_id");
   if (!info.cores.empty()) host.cores_physical = static_cast<std::int64_t>(info.cores.size());
   host.cores_logical = std::max<std::int64_t>(
-      1, info.logical > 0 ? info.logical : static_cast<std::int64_t>(sysconf(_SC_NPROCESSORS_ONLN)));
+      1,
+      info.logical > 0 ? info.logical : static_cast<std::int64_t>(sysconf(_SC_NPROCESSORS_ONLN)));
   host.simd_level = simd_level(info);
   host.frequency_hz = current_frequency(reader, info);
   host.caches = read_caches(reader, host.cores_logical);

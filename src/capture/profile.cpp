@@ -18,7 +18,9 @@ Result<run::Run> profile_here(const CaptureRequest& request) {
     std::vector<std::string> names;
     for (const auto* one : registry.all()) names.emplace_back(one->name());
     return Error{Errc::not_found,
-                 fmt::format("There is no adapter called \"{}\".{}", printable(request.adapter), did_you_mean(request.adapter, names)), {}};
+                 fmt::format("There is no adapter called \"{}\".{}", printable(request.adapter),
+                             did_you_mean(request.adapter, names)),
+                 {}};
   }
   NEUROLENS_ASSIGN(const auto session, adapter->open(request));
   NEUROLENS_TRY(session->start());

@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 #include "neurolens/capture/adapter.hpp"
 
@@ -21,12 +21,15 @@ Availability Adapter::probe(const Host& host, const CaptureRequest& /*request*/)
 Status AdapterRegistry::add(std::unique_ptr<const Adapter> adapter) {
   const std::string_view name = adapter->name();
   if (!legal_name(name)) {
-    return Error{Errc::bad_request,
-                 fmt::format("\"{}\" is no name for an adapter; use lower-case letters, digits and _.", name),
-                 {}};
+    return Error{
+        Errc::bad_request,
+        fmt::format("\"{}\" is no name for an adapter; use lower-case letters, digits and _.",
+                    name),
+        {}};
   }
   if (find(name) != nullptr) {
-    return Error{Errc::duplicate_name, fmt::format("There is already an adapter called \"{}\".", name), {}};
+    return Error{
+        Errc::duplicate_name, fmt::format("There is already an adapter called \"{}\".", name), {}};
   }
   adapters_.push_back(std::move(adapter));
   return {};

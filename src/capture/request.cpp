@@ -18,9 +18,15 @@ std::optional<E> find(const std::array<const char*, 4>& names, const std::string
 
 }  // namespace
 
-const char* to_string(Method method) { return kMethods[static_cast<std::size_t>(method)]; }
-std::optional<Method> method_from_name(const std::string& name) { return find<Method>(kMethods, name); }
-const char* to_string(OptLevel level) { return kLevels[static_cast<std::size_t>(level)]; }
+const char* to_string(Method method) {
+  return kMethods[static_cast<std::size_t>(method)];
+}
+std::optional<Method> method_from_name(const std::string& name) {
+  return find<Method>(kMethods, name);
+}
+const char* to_string(OptLevel level) {
+  return kLevels[static_cast<std::size_t>(level)];
+}
 std::optional<OptLevel> opt_level_from_name(const std::string& name) {
   return find<OptLevel>(kLevels, name);
 }

@@ -25,7 +25,7 @@ struct Host;            // read-only facts about this machine: capture/host.hpp
 struct Availability {
   bool usable = false;
   std::string reason;
-  std::string version;  ///< Of the tool behind the adapter; empty when there is none or not known.
+  std::string version;   ///< Of the tool behind the adapter; empty when there is none or not known.
   std::string location;  ///< Library or program that would be used; empty when not applicable.
 };
 
@@ -55,7 +55,8 @@ class Adapter {
   /// The same for a request, which may name a library of its own. Default: probe(host).
   [[nodiscard]] virtual Availability probe(const Host& host, const CaptureRequest& request) const;
   /// Errors: unavailable (same sentence as probe), bad_request, and those of the model.
-  [[nodiscard]] virtual Result<std::unique_ptr<Session>> open(const CaptureRequest& request) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Session>> open(
+      const CaptureRequest& request) const = 0;
 };
 
 /// Owns adapters. A plain value, so every test builds its own.

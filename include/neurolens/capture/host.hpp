@@ -1,6 +1,7 @@
 /// \file
 /// Facts about this machine and this process, read from /proc, /sys and the processor itself.
-/// What the system does not tell stays empty; nothing is guessed. Reading takes about a millisecond.
+/// What the system does not tell stays empty; nothing is guessed. Reading takes about a
+/// millisecond.
 #pragma once
 
 #include <cstdint>

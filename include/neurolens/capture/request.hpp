@@ -54,12 +54,13 @@ struct CaptureRequest {
   std::int64_t threads = 1;
   OptLevel optimisation = OptLevel::all;
 
-  /// Size of free dimensions that mean the batch: those named so ("batch", "N", "bs"), and unnamed ones
-  /// in first place.
+  /// Size of free dimensions that mean the batch: those named so ("batch", "N", "bs"), and unnamed
+  /// ones in first place.
   std::int64_t batch = 1;
   /// Size of free dimensions that mean the sequence ("sequence", "seq_len", "tokens", ...).
   std::int64_t sequence = 128;
-  /// True when `batch` or `sequence` was asked for: a model without such a dimension is then told so.
+  /// True when `batch` or `sequence` was asked for: a model without such a dimension is then told
+  /// so.
   bool batch_given = false;
   bool sequence_given = false;
   /// Input name -> dimensions; overrides everything else. Errors: unknown name, wrong rank or size.
@@ -82,8 +83,8 @@ struct CaptureRequest {
 
   /// Run the backend in a process of its own, so that its crash or hang is an error and not ours.
   bool isolated = false;
-  /// In isolation: no sign of life for this long is a hang (error timed_out). A single iteration must
-  /// be shorter.
+  /// In isolation: no sign of life for this long is a hang (error timed_out). A single iteration
+  /// must be shorter.
   Nanoseconds stall_limit{300'000'000'000};
   /// Bytes that the isolated process may map; empty: physical memory and swap, less what the parent
   /// has.

@@ -26,7 +26,8 @@ std::optional<std::size_t> median_rank(std::size_t count) {
     const double rank = std::floor((n - 1.959964 * std::sqrt(n)) / 2);
     return static_cast<std::size_t>(std::max(rank - 1, 0.0));
   }
-  // P(B <= r) for B ~ Bin(n, 1/2); the interval leaves out r + 1 values on each side when that is <= 2.5 %.
+  // P(B <= r) for B ~ Bin(n, 1/2); the interval leaves out r + 1 values on each side when that is
+  // <= 2.5 %.
   double probability = std::pow(0.5, n);
   double cumulative = probability;
   std::size_t rank = 0;

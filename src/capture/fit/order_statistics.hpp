@@ -14,8 +14,8 @@ namespace neurolens::capture {
 [[nodiscard]] double median_of(std::vector<double>& values);
 [[nodiscard]] double median(std::span<const double> values);
 
-/// Median and its two-sided 95 % interval from order statistics (binomial, normal approximation from 30
-/// values on, exact below). No interval below 6 values: not enough data is an answer.
+/// Median and its two-sided 95 % interval from order statistics (binomial, normal approximation
+/// from 30 values on, exact below). No interval below 6 values: not enough data is an answer.
 struct MedianInterval {
   double median = 0;
   std::optional<double> low;
@@ -25,8 +25,8 @@ struct MedianInterval {
 };
 [[nodiscard]] MedianInterval median_interval(std::span<const double> values);
 
-/// The rank r (0-based) such that [x_(r), x_(n-1-r)] covers the median with at least 95 %; nullopt below
-/// 6 values.
+/// The rank r (0-based) such that [x_(r), x_(n-1-r)] covers the median with at least 95 %; nullopt
+/// below 6 values.
 [[nodiscard]] std::optional<std::size_t> median_rank(std::size_t count);
 
 }  // namespace neurolens::capture

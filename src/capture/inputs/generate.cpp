@@ -20,7 +20,7 @@ std::uint16_t to_half(double value) {
   const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
   const std::int32_t exponent = static_cast<std::int32_t>((bits >> 23) & 0xFFU) - 112;
-  if (exponent <= 0) return static_cast<std::uint16_t>(sign);  // tiny: zero
+  if (exponent <= 0) return static_cast<std::uint16_t>(sign);             // tiny: zero
   if (exponent >= 31) return static_cast<std::uint16_t>(sign | 0x7BFFU);  // huge: the largest
   const std::uint32_t mantissa = bits & 0x7FFFFFU;
   const std::uint32_t half = sign | static_cast<std::uint32_t>(exponent) << 10 | mantissa >> 13;
@@ -37,18 +37,24 @@ std::uint16_t to_bfloat(double value) {
 /// Code of 1.0 in the small formats; values other than 0 become it.
 std::uint8_t small_one(DType type) {
   switch (type) {
-    case DType::float8e4m3fn: return 0x38;
-    case DType::float8e4m3fnuz: return 0x40;
-    case DType::float8e5m2: return 0x3C;
-    case DType::float8e5m2fnuz: return 0x40;
-    case DType::float8e8m0: return 0x7F;
-    default: return 0x01;
+    case DType::float8e4m3fn:
+      return 0x38;
+    case DType::float8e4m3fnuz:
+      return 0x40;
+    case DType::float8e5m2:
+      return 0x3C;
+    case DType::float8e5m2fnuz:
+      return 0x40;
+    case DType::float8e8m0:
+      return 0x7F;
+    default:
+      return 0x01;
   }
 }
 
 bool small_float(DType type) {
-  return type == DType::float8e4m3fn || type == DType::float8e4m3fnuz || type == DType::float8e5m2 ||
-         type == DType::float8e5m2fnuz || type == DType::float8e8m0;
+  return type == DType::float8e4m3fn || type == DType::float8e4m3fnuz ||
+         type == DType::float8e5m2 || type == DType::float8e5m2fnuz || type == DType::float8e8m0;
 }
 
 bool real_type(DType type) {
@@ -66,22 +72,55 @@ void append(std::string& out, T value) {
 bool append_element(std::string& out, DType type, double value) {
   const auto integer = static_cast<std::int64_t>(std::llround(std::floor(value)));
   switch (type) {
-    case DType::float32: append(out, static_cast<float>(value)); return true;
-    case DType::float64: append(out, value); return true;
-    case DType::float16: append(out, to_half(value)); return true;
-    case DType::bfloat16: append(out, to_bfloat(value)); return true;
-    case DType::complex64: append(out, static_cast<float>(value)); append(out, 0.5F); return true;
-    case DType::complex128: append(out, value); append(out, 0.5); return true;
-    case DType::uint8: append(out, static_cast<std::uint8_t>(integer)); return true;
-    case DType::int8: append(out, static_cast<std::int8_t>(integer)); return true;
-    case DType::uint16: append(out, static_cast<std::uint16_t>(integer)); return true;
-    case DType::int16: append(out, static_cast<std::int16_t>(integer)); return true;
-    case DType::int32: append(out, static_cast<std::int32_t>(integer)); return true;
-    case DType::uint32: append(out, static_cast<std::uint32_t>(integer)); return true;
-    case DType::int64: append(out, integer); return true;
-    case DType::uint64: append(out, static_cast<std::uint64_t>(integer)); return true;
-    case DType::boolean: append(out, static_cast<std::uint8_t>(integer != 0)); return true;
-    default: break;
+    case DType::float32:
+      append(out, static_cast<float>(value));
+      return true;
+    case DType::float64:
+      append(out, value);
+      return true;
+    case DType::float16:
+      append(out, to_half(value));
+      return true;
+    case DType::bfloat16:
+      append(out, to_bfloat(value));
+      return true;
+    case DType::complex64:
+      append(out, static_cast<float>(value));
+      append(out, 0.5F);
+      return true;
+    case DType::complex128:
+      append(out, value);
+      append(out, 0.5);
+      return true;
+    case DType::uint8:
+      append(out, static_cast<std::uint8_t>(integer));
+      return true;
+    case DType::int8:
+      append(out, static_cast<std::int8_t>(integer));
+      return true;
+    case DType::uint16:
+      append(out, static_cast<std::uint16_t>(integer));
+      return true;
+    case DType::int16:
+      append(out, static_cast<std::int16_t>(integer));
+      return true;
+    case DType::int32:
+      append(out, static_cast<std::int32_t>(integer));
+      return true;
+    case DType::uint32:
+      append(out, static_cast<std::uint32_t>(integer));
+      return true;
+    case DType::int64:
+      append(out, integer);
+      return true;
+    case DType::uint64:
+      append(out, static_cast<std::uint64_t>(integer));
+      return true;
+    case DType::boolean:
+      append(out, static_cast<std::uint8_t>(integer != 0));
+      return true;
+    default:
+      break;
   }
   if (!small_float(type)) return false;
   append(out, value == 0 ? std::uint8_t{0} : small_one(type));
@@ -106,7 +145,8 @@ ValueRule default_rule(const std::string& name, DType type, Filling filling) {
 
 class Values {
  public:
-  Values(ValueRule rule, std::uint64_t seed, DType type) : rule_(std::move(rule)), random_(seed), real_(real_type(type)) {}
+  Values(ValueRule rule, std::uint64_t seed, DType type)
+      : rule_(std::move(rule)), random_(seed), real_(real_type(type)) {}
   double next() {
     if (!rule_.exact.empty()) return rule_.exact[count_++ % rule_.exact.size()];
     const double value = rule_.low + (rule_.high - rule_.low) * random_.uniform();
@@ -122,15 +162,20 @@ class Values {
 
 }  // namespace
 
-Result<onnx::Tensor> generate_tensor(const std::string& name, DType type, const std::vector<std::int64_t>& dims,
-                                     const std::optional<ValueRule>& rule, Filling filling, std::uint64_t seed) {
+Result<onnx::Tensor> generate_tensor(const std::string& name, DType type,
+                                     const std::vector<std::int64_t>& dims,
+                                     const std::optional<ValueRule>& rule, Filling filling,
+                                     std::uint64_t seed) {
   onnx::Tensor out;
   out.name = name;
   out.type = type;
   out.dims = dims;
   const auto elements = onnx::element_count(dims);
   if (!elements) {
-    return Error{Errc::too_large, fmt::format("Input \"{}\" has too many elements ({}).", printable(name), describe_dims(dims)), {}};
+    return Error{Errc::too_large,
+                 fmt::format("Input \"{}\" has too many elements ({}).", printable(name),
+                             describe_dims(dims)),
+                 {}};
   }
   const ValueRule chosen = rule ? *rule : default_rule(name, type, filling);
   Values values(chosen, seed, type);
@@ -143,7 +188,8 @@ Result<onnx::Tensor> generate_tensor(const std::string& name, DType type, const 
     // Packed elements: 1 in every field is legal in all of these types.
     const auto bytes = onnx::packed_size(type, *elements).value_or(Bytes{0});
     const char pattern = *bits == 4 ? '\x11' : '\x55';
-    out.bytes.assign(static_cast<std::size_t>(bytes.count), chosen.exact == std::vector<double>{0} ? '\0' : pattern);
+    out.bytes.assign(static_cast<std::size_t>(bytes.count),
+                     chosen.exact == std::vector<double>{0} ? '\0' : pattern);
     return out;
   }
   const auto bits = onnx::bits_of(type).value_or(0);
@@ -151,13 +197,17 @@ Result<onnx::Tensor> generate_tensor(const std::string& name, DType type, const 
   for (std::int64_t i = 0; i < *elements; ++i) {
     if (!append_element(out.bytes, type, values.next())) {
       return Error{Errc::refused,
-                   fmt::format("Input \"{}\" has the element type {}, which neurolens cannot generate; give it with --input.",
+                   fmt::format("Input \"{}\" has the element type {}, which neurolens cannot "
+                               "generate; give it with --input.",
                                printable(name), onnx::to_string(type)),
                    {}};
     }
   }
   if (*elements == 0 && bits == 0) {
-    return Error{Errc::refused, fmt::format("Input \"{}\" has the unknown element type {}.", printable(name), onnx::to_string(type)), {}};
+    return Error{Errc::refused,
+                 fmt::format("Input \"{}\" has the unknown element type {}.", printable(name),
+                             onnx::to_string(type)),
+                 {}};
   }
   return out;
 }

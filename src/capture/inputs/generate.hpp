@@ -1,5 +1,6 @@
 /// \file
-/// Content for inputs that the user did not supply: seeded, of the right type, within the value rules.
+/// Content for inputs that the user did not supply: seeded, of the right type, within the value
+/// rules.
 #pragma once
 
 #include <optional>
@@ -24,11 +25,12 @@ enum class Filling : std::uint8_t {
 /// One tensor with `dims`. Errors: refused for element types that cannot be generated (by name).
 [[nodiscard]] Result<onnx::Tensor> generate_tensor(const std::string& name, onnx::DType type,
                                                    const std::vector<std::int64_t>& dims,
-                                                   const std::optional<ValueRule>& rule, Filling filling,
-                                                   std::uint64_t seed);
+                                                   const std::optional<ValueRule>& rule,
+                                                   Filling filling, std::uint64_t seed);
 
-/// Reads a file given by --input: .npy (version 1 to 3, C order or Fortran order) or .pb (TensorProto).
-/// Errors: those of reading; parse_error; wrong_type for a dtype that ONNX does not have.
+/// Reads a file given by --input: .npy (version 1 to 3, C order or Fortran order) or .pb
+/// (TensorProto). Errors: those of reading; parse_error; wrong_type for a dtype that ONNX does not
+/// have.
 [[nodiscard]] Result<onnx::Tensor> read_input_file(const std::string& path);
 
 /// The .npy format, from memory.

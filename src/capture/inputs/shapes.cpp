@@ -20,34 +20,41 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 enum class Meaning : std::uint8_t { batch, sequence, past, total, image, unknown };
 
 Meaning meaning_of(const std::string& symbol) {
   const std::string name = lower(symbol);
-  if (contains(name, "batch") || name == "n" || name == "b" || name == "bs" || name == "none") return Meaning::batch;
+  if (contains(name, "batch") || name == "n" || name == "b" || name == "bs" || name == "none")
+    return Meaning::batch;
   if (contains(name, "past")) return contains(name, "+") ? Meaning::total : Meaning::past;
   if (contains(name, "total")) return Meaning::total;
   if (contains(name, "seq") || contains(name, "token") || contains(name, "length") || name == "s" ||
       name == "t" || name == "time") {
     return Meaning::sequence;
   }
-  if (contains(name, "height") || contains(name, "width") || name == "h" || name == "w") return Meaning::image;
+  if (contains(name, "height") || contains(name, "width") || name == "h" || name == "w")
+    return Meaning::image;
   return Meaning::unknown;
 }
 
 class Resolver {
  public:
-  Resolver(const std::vector<InputSpec>& inputs, const CaptureRequest& request) : inputs_(inputs), request_(request) {}
+  Resolver(const std::vector<InputSpec>& inputs, const CaptureRequest& request)
+      : inputs_(inputs), request_(request) {}
 
   Result<ResolvedShapes> run(const std::map<std::string, std::vector<std::int64_t>>& given) {
     NEUROLENS_TRY(check_names());
-    for (const auto& [symbol, size] : request_.dimensions) NEUROLENS_TRY(bind(symbol, size, "--dim"));
+    for (const auto& [symbol, size] : request_.dimensions)
+      NEUROLENS_TRY(bind(symbol, size, "--dim"));
     for (const auto& input : inputs_) {
       if (const auto hit = given.find(input.name); hit != given.end()) {
         NEUROLENS_TRY(fix(input, hit->second, "its file"));
-      } else if (const auto asked = request_.shapes.find(input.name); asked != request_.shapes.end()) {
+      } else if (const auto asked = request_.shapes.find(input.name);
+                 asked != request_.shapes.end()) {
         NEUROLENS_TRY(fix(input, asked->second, "--shape"));
       }
     }
@@ -64,7 +71,9 @@ class Resolver {
   }
 
  private:
-  static Error bad(std::string sentence) { return Error{Errc::bad_request, std::move(sentence), {}}; }
+  static Error bad(std::string sentence) {
+    return Error{Errc::bad_request, std::move(sentence), {}};
+  }
 
   Status check_names() const {
     std::vector<std::string> known;
@@ -73,8 +82,9 @@ class Resolver {
       if (std::find(known.begin(), known.end(), name) != known.end()) return {};
       std::string list;
       for (const auto& one : known) list += (list.empty() ? "" : ", ") + printable(one);
-      return bad(fmt::format("{} names the input \"{}\", which the model does not have.{} Its inputs: {}.", option,
-                             printable(name), did_you_mean(name, known), list.empty() ? "none" : list));
+      return bad(fmt::format(
+          "{} names the input \"{}\", which the model does not have.{} Its inputs: {}.", option,
+          printable(name), did_you_mean(name, known), list.empty() ? "none" : list));
     };
     for (const auto& [name, dims] : request_.shapes) NEUROLENS_TRY(check(name, "--shape"));
     for (const auto& [name, path] : request_.inputs) NEUROLENS_TRY(check(name, "--input"));
@@ -85,8 +95,9 @@ class Resolver {
     if (symbol.empty()) return {};
     const auto [hit, fresh] = out_.symbols.emplace(symbol, size);
     if (!fresh && hit->second != size) {
-      return bad(fmt::format("The dimension \"{}\" is given the size {} by {} but {} elsewhere; make them equal.",
-                             printable(symbol), size, source, hit->second));
+      return bad(fmt::format(
+          "The dimension \"{}\" is given the size {} by {} but {} elsewhere; make them equal.",
+          printable(symbol), size, source, hit->second));
     }
     return {};
   }
@@ -95,19 +106,22 @@ class Resolver {
   Status fix(const InputSpec& input, const std::vector<std::int64_t>& dims, const char* source) {
     const onnx::TypeInfo* type = tensor_inside(input.type);
     for (const auto dim : dims) {
-      if (dim < 0) return bad(fmt::format("A dimension of \"{}\" is negative.", printable(input.name)));
+      if (dim < 0)
+        return bad(fmt::format("A dimension of \"{}\" is negative.", printable(input.name)));
     }
     if (type != nullptr && type->shape) {
       const auto& declared = *type->shape;
       if (declared.size() != dims.size()) {
-        return bad(fmt::format("Input \"{}\" has {} dimensions ({}), but {} gives {} ({}).", printable(input.name),
-                               declared.size(), printable(onnx::describe(*type)), source, dims.size(),
+        return bad(fmt::format("Input \"{}\" has {} dimensions ({}), but {} gives {} ({}).",
+                               printable(input.name), declared.size(),
+                               printable(onnx::describe(*type)), source, dims.size(),
                                describe_dims(dims)));
       }
       for (std::size_t i = 0; i < dims.size(); ++i) {
         if (declared[i].fixed() && *declared[i].value != dims[i]) {
-          return bad(fmt::format("Dimension {} of input \"{}\" is fixed at {} by the model, but {} gives {}.", i,
-                                 printable(input.name), *declared[i].value, source, dims[i]));
+          return bad(fmt::format(
+              "Dimension {} of input \"{}\" is fixed at {} by the model, but {} gives {}.", i,
+              printable(input.name), *declared[i].value, source, dims[i]));
         }
         NEUROLENS_TRY(bind(declared[i].symbol, dims[i], source));
       }
@@ -118,12 +132,19 @@ class Resolver {
 
   std::int64_t take(Meaning meaning) {
     switch (meaning) {
-      case Meaning::batch: out_.batch_used = true; return request_.batch;
+      case Meaning::batch:
+        out_.batch_used = true;
+        return request_.batch;
       case Meaning::total:
-      case Meaning::sequence: out_.sequence_used = true; return request_.sequence;
-      case Meaning::past: return 0;
-      case Meaning::image: return kImageSide;
-      case Meaning::unknown: break;
+      case Meaning::sequence:
+        out_.sequence_used = true;
+        return request_.sequence;
+      case Meaning::past:
+        return 0;
+      case Meaning::image:
+        return kImageSide;
+      case Meaning::unknown:
+        break;
     }
     return 1;
   }
@@ -143,8 +164,9 @@ class Resolver {
     const onnx::TypeInfo* type = tensor_inside(input.type);
     if (type == nullptr) return std::vector<std::int64_t>{};
     if (!type->shape) {
-      return bad(fmt::format("Input \"{}\" has no declared rank, so no shape can be chosen; give --shape {}=D0xD1x...",
-                             printable(input.name), printable(input.name)));
+      return bad(fmt::format(
+          "Input \"{}\" has no declared rank, so no shape can be chosen; give --shape {}=D0xD1x...",
+          printable(input.name), printable(input.name)));
     }
     std::vector<std::int64_t> dims;
     double elements = 1;
@@ -153,7 +175,8 @@ class Resolver {
       std::int64_t size = 0;
       if (dim.fixed()) {
         size = *dim.value;
-      } else if (const auto bound = out_.symbols.find(dim.symbol); !dim.symbol.empty() && bound != out_.symbols.end()) {
+      } else if (const auto bound = out_.symbols.find(dim.symbol);
+                 !dim.symbol.empty() && bound != out_.symbols.end()) {
         size = bound->second;
       } else {
         Meaning meaning = dim.symbol.empty() ? Meaning::unknown : meaning_of(dim.symbol);
@@ -165,20 +188,25 @@ class Resolver {
       elements *= static_cast<double>(size);
     }
     if (elements > static_cast<double>(kMaxElements)) {
-      return Error{Errc::too_large,
-                   fmt::format("Input \"{}\" would have {:.3g} elements ({}); give a smaller --shape.",
-                               printable(input.name), elements, describe_dims(dims)),
-                   {}};
+      return Error{
+          Errc::too_large,
+          fmt::format("Input \"{}\" would have {:.3g} elements ({}); give a smaller --shape.",
+                      printable(input.name), elements, describe_dims(dims)),
+          {}};
     }
     return dims;
   }
 
   Status check_use() const {
     if (request_.batch_given && request_.batch != 1 && !out_.batch_used && !overridden()) {
-      return bad("--batch has no effect: no input of the model has a free batch dimension. Leave it out, or use --shape.");
+      return bad(
+          "--batch has no effect: no input of the model has a free batch dimension. Leave it out, "
+          "or use --shape.");
     }
     if (request_.sequence_given && !out_.sequence_used && !overridden()) {
-      return bad("--sequence has no effect: no input of the model has a free sequence dimension. Leave it out, or use --shape.");
+      return bad(
+          "--sequence has no effect: no input of the model has a free sequence dimension. Leave it "
+          "out, or use --shape.");
     }
     return {};
   }
@@ -206,8 +234,9 @@ std::string describe_dims(const std::vector<std::int64_t>& dims) {
   return fmt::format("{}", fmt::join(dims, "x"));
 }
 
-Result<ResolvedShapes> resolve_shapes(const std::vector<InputSpec>& inputs, const CaptureRequest& request,
-                                      const std::map<std::string, std::vector<std::int64_t>>& given) {
+Result<ResolvedShapes> resolve_shapes(
+    const std::vector<InputSpec>& inputs, const CaptureRequest& request,
+    const std::map<std::string, std::vector<std::int64_t>>& given) {
   return Resolver(inputs, request).run(given);
 }
 

@@ -1,6 +1,6 @@
 /// \file
-/// Chooses the shapes of a model's inputs: what the request says, then names of free dimensions, then
-/// documented defaults (docs/guides/profiling.md).
+/// Chooses the shapes of a model's inputs: what the request says, then names of free dimensions,
+/// then documented defaults (docs/guides/profiling.md).
 #pragma once
 
 #include <map>
@@ -22,8 +22,8 @@ struct InputSpec {
 struct ResolvedShapes {
   std::vector<std::vector<std::int64_t>> dims;  ///< Per input; of a sequence: of its elements.
   std::map<std::string, std::int64_t> symbols;  ///< Free dimensions by name.
-  bool batch_used = false;     ///< Some dimension took the batch size...
-  bool sequence_used = false;  ///< ...the sequence length.
+  bool batch_used = false;                      ///< Some dimension took the batch size...
+  bool sequence_used = false;                   ///< ...the sequence length.
 };
 
 /// `given` holds the dimensions of inputs whose content comes from a file.

@@ -25,7 +25,8 @@ struct Site {
     return index < node.outputs.size() ? shapes.dims(node.outputs[index]) : std::nullopt;
   }
   /// Size of input `index` along `axis` (negative counts from the end), or `fallback`.
-  [[nodiscard]] std::int64_t size(const std::optional<Dims>& dims, std::int64_t axis, std::int64_t fallback) const {
+  [[nodiscard]] std::int64_t size(const std::optional<Dims>& dims, std::int64_t axis,
+                                  std::int64_t fallback) const {
     if (!dims) return fallback;
     const auto rank = static_cast<std::int64_t>(dims->size());
     if (axis < 0) axis += rank;
@@ -37,9 +38,15 @@ struct Site {
 
 using Rule = std::function<std::optional<ValueRule>(const Site&)>;
 
-ValueRule below(std::int64_t bound) { return {0, static_cast<double>(std::max<std::int64_t>(bound, 1)), {}}; }
-ValueRule exactly(std::vector<double> values) { return {0, 1, std::move(values)}; }
-ValueRule exactly(const Dims& values) { return {0, 1, std::vector<double>(values.begin(), values.end())}; }
+ValueRule below(std::int64_t bound) {
+  return {0, static_cast<double>(std::max<std::int64_t>(bound, 1)), {}};
+}
+ValueRule exactly(std::vector<double> values) {
+  return {0, 1, std::move(values)};
+}
+ValueRule exactly(const Dims& values) {
+  return {0, 1, std::vector<double>(values.begin(), values.end())};
+}
 ValueRule counting(std::int64_t count) {
   std::vector<double> values(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)));
   std::iota(values.begin(), values.end(), 0.0);
@@ -73,7 +80,8 @@ ValueRule coordinates(const Site& site) {
 /// The output's declared shape, or ones.
 ValueRule output_shape(const Site& site) {
   const auto out = site.out();
-  if (complete(out) && (site.length < 0 || static_cast<std::int64_t>(out->size()) == site.length)) return exactly(*out);
+  if (complete(out) && (site.length < 0 || static_cast<std::int64_t>(out->size()) == site.length))
+    return exactly(*out);
   return exactly(std::vector<double>{1});
 }
 
@@ -95,10 +103,12 @@ ValueRule reshape_target(const Site& site) {
 ValueRule output_over_input(const Site& site) {
   const auto in = site.in(0);
   const auto out = site.out();
-  if (!complete(in) || !complete(out) || in->size() != out->size()) return exactly(std::vector<double>{1});
+  if (!complete(in) || !complete(out) || in->size() != out->size())
+    return exactly(std::vector<double>{1});
   std::vector<double> ratio;
   for (std::size_t i = 0; i < in->size(); ++i) {
-    ratio.push_back((*in)[i] == 0 ? 1 : static_cast<double>((*out)[i]) / static_cast<double>((*in)[i]));
+    ratio.push_back((*in)[i] == 0 ? 1
+                                  : static_cast<double>((*out)[i]) / static_cast<double>((*in)[i]));
   }
   return exactly(std::move(ratio));
 }
@@ -107,7 +117,8 @@ ValueRule pads(const Site& site) {
   const auto in = site.in(0);
   const auto out = site.out();
   std::vector<double> values(static_cast<std::size_t>(std::max<std::int64_t>(site.length, 1)), 0);
-  if (complete(in) && complete(out) && in->size() == out->size() && values.size() == 2 * in->size()) {
+  if (complete(in) && complete(out) && in->size() == out->size() &&
+      values.size() == 2 * in->size()) {
     for (std::size_t i = 0; i < in->size(); ++i) {
       values[in->size() + i] = static_cast<double>(std::max<std::int64_t>((*out)[i] - (*in)[i], 0));
     }
@@ -120,7 +131,8 @@ ValueRule slice_ends(const Site& site) {
   const auto in = site.in(0);
   std::vector<double> ends;
   for (std::int64_t i = 0; i < std::max<std::int64_t>(site.length, 1); ++i) {
-    ends.push_back(static_cast<double>(std::max<std::int64_t>(site.size(out, i, site.size(in, i, 1)), 1)));
+    ends.push_back(
+        static_cast<double>(std::max<std::int64_t>(site.size(out, i, site.size(in, i, 1)), 1)));
   }
   return exactly(std::move(ends));
 }
@@ -128,7 +140,9 @@ ValueRule slice_ends(const Site& site) {
 ValueRule squeeze_axes(const Site& site) {
   std::vector<double> axes;
   if (const auto in = site.in(0)) {
-    for (std::size_t i = 0; i < in->size() && static_cast<std::int64_t>(axes.size()) < std::max<std::int64_t>(site.length, 1); ++i) {
+    for (std::size_t i = 0; i < in->size() && static_cast<std::int64_t>(axes.size()) <
+                                                  std::max<std::int64_t>(site.length, 1);
+         ++i) {
       if ((*in)[i] == 1) axes.push_back(static_cast<double>(i));
     }
   }
@@ -159,7 +173,8 @@ ValueRule split_sizes(const Site& site) {
     parts.push_back(static_cast<double>(site.size(site.out(i), axis, 0)));
     sum += parts.back();
   }
-  if (static_cast<std::int64_t>(sum) == total && static_cast<std::int64_t>(parts.size()) == site.length) {
+  if (static_cast<std::int64_t>(sum) == total &&
+      static_cast<std::int64_t>(parts.size()) == site.length) {
     return exactly(std::move(parts));
   }
   const auto count = std::max<std::int64_t>(site.length, 1);
@@ -174,11 +189,13 @@ ValueRule roi(const Site& site) {
   return exactly(std::move(values));
 }
 
-ValueRule class_label(const Site& site) { return below(site.size(site.in(0), 1, 1)); }
+ValueRule class_label(const Site& site) {
+  return below(site.size(site.in(0), 1, 1));
+}
 
 ValueRule full_length(const Site& site) {
   const auto axis = site.node.op_type == "ReverseSequence" ? site.node.integer_or("time_axis", 0)
-                                                          : site.node.integer_or("layout", 0);
+                                                           : site.node.integer_or("layout", 0);
   return exactly(std::vector<double>{static_cast<double>(site.size(site.in(0), axis, 1))});
 }
 
@@ -208,22 +225,25 @@ ValueRule cropped_shape(const Site& site) {
   return exactly(sizes);
 }
 
-/// Every op whose inputs bind each other; (op, input) -> rule. The domain does not matter: the names
-/// below mean the same in every one that has them.
+/// Every op whose inputs bind each other; (op, input) -> rule. The domain does not matter: the
+/// names below mean the same in every one that has them.
 const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
   static const std::map<std::pair<std::string_view, std::size_t>, Rule> kRules = [] {
     std::map<std::pair<std::string_view, std::size_t>, Rule> r;
     const auto one = [](double value) { return always(exactly(std::vector<double>{value})); };
-    for (const char* op : {"Gather", "GatherElements", "ScatterElements", "Scatter"}) r[{op, 1}] = index_along_axis;
+    for (const char* op : {"Gather", "GatherElements", "ScatterElements", "Scatter"})
+      r[{op, 1}] = index_along_axis;
     for (const char* op : {"GatherND", "ScatterND"}) r[{op, 1}] = coordinates;
     r[{"EmbedLayerNormalization", 0}] = [](const Site& s) { return below(s.size(s.in(2), 0, 1)); };
     r[{"EmbedLayerNormalization", 1}] = [](const Site& s) { return below(s.size(s.in(4), 0, 1)); };
     r[{"EmbedLayerNormalization", 7}] = one(1);
     r[{"OneHot", 1}] = [](const Site& s) {
-      return exactly(std::vector<double>{static_cast<double>(s.size(s.out(), s.node.integer_or("axis", -1), 2))});
+      return exactly(std::vector<double>{
+          static_cast<double>(s.size(s.out(), s.node.integer_or("axis", -1), 2))});
     };
     r[{"TopK", 1}] = [](const Site& s) {
-      return exactly(std::vector<double>{static_cast<double>(s.size(s.out(), s.node.integer_or("axis", -1), 1))});
+      return exactly(std::vector<double>{
+          static_cast<double>(s.size(s.out(), s.node.integer_or("axis", -1), 1))});
     };
     r[{"Reshape", 1}] = reshape_target;
     for (const char* op : {"Expand", "AffineGrid"}) r[{op, 1}] = output_shape;
@@ -231,7 +251,9 @@ const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
     r[{"MaxUnpool", 2}] = output_shape;
     r[{"Tile", 1}] = output_over_input;
     r[{"Upsample", 1}] = output_over_input;
-    r[{"Resize", 1}] = [](const Site& s) { return s.node.inputs.size() == 2 ? output_over_input(s) : roi(s); };
+    r[{"Resize", 1}] = [](const Site& s) {
+      return s.node.inputs.size() == 2 ? output_over_input(s) : roi(s);
+    };
     r[{"Resize", 2}] = output_over_input;
     r[{"Resize", 3}] = output_shape;
     r[{"Pad", 1}] = pads;
@@ -243,18 +265,22 @@ const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
     r[{"Slice", 4}] = one(1);
     r[{"Unsqueeze", 1}] = [](const Site& s) { return counting(s.length); };
     r[{"Squeeze", 1}] = squeeze_axes;
-    for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
-                           "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"}) {
+    for (const char* op :
+         {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+          "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"}) {
       r[{op, 1}] = reduced_axes;
     }
     r[{"Split", 1}] = split_sizes;
-    r[{"SplitToSequence", 1}] = [](const Site& s) { return s.length <= 1 ? exactly(std::vector<double>{1}) : split_sizes(s); };
+    r[{"SplitToSequence", 1}] = [](const Site& s) {
+      return s.length <= 1 ? exactly(std::vector<double>{1}) : split_sizes(s);
+    };
     r[{"Range", 0}] = one(0);
     r[{"Range", 1}] = [](const Site& s) {
       return exactly(std::vector<double>{static_cast<double>(s.size(s.out(), 0, 4))});
     };
     r[{"Range", 2}] = one(1);
-    for (const char* op : {"CumSum", "CumProd", "Trilu", "SequenceAt", "SequenceErase"}) r[{op, 1}] = one(0);
+    for (const char* op : {"CumSum", "CumProd", "Trilu", "SequenceAt", "SequenceErase"})
+      r[{op, 1}] = one(0);
     r[{"SequenceInsert", 2}] = one(0);
     r[{"NonMaxSuppression", 2}] = one(3);
     r[{"NonMaxSuppression", 3}] = one(0.5);
@@ -269,8 +295,10 @@ const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
     for (const char* op : {"Sqrt", "Log", "Reciprocal"}) r[{op, 0}] = always(kPositive);
     for (const char* op : {"LSTM", "GRU", "RNN"}) r[{op, 4}] = full_length;
     r[{"ReverseSequence", 1}] = full_length;
-    for (const char* op : {"SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"}) r[{op, 1}] = class_label;
-    for (const char* op : {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"}) r[{op, 1}] = always(kPositive);
+    for (const char* op : {"SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"})
+      r[{op, 1}] = class_label;
+    for (const char* op : {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"})
+      r[{op, 1}] = always(kPositive);
     for (const char* op : {"QLinearConv", "QLinearMatMul"}) {
       r[{op, 4}] = always(kPositive);
       r[{op, 6}] = always(kPositive);
@@ -289,7 +317,8 @@ const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
     r[{"MelWeightMatrix", 3}] = one(0);
     r[{"MelWeightMatrix", 4}] = one(4096);
     r[{"DFT", 1}] = [](const Site& s) {
-      return exactly(std::vector<double>{static_cast<double>(s.size(s.in(0), s.node.integer_or("axis", 1), 1))});
+      return exactly(std::vector<double>{
+          static_cast<double>(s.size(s.in(0), s.node.integer_or("axis", 1), 1))});
     };
     r[{"DFT", 2}] = one(1);
     r[{"STFT", 1}] = one(8);
@@ -313,9 +342,11 @@ const std::map<std::pair<std::string_view, std::size_t>, Rule>& rules() {
 
 /// Ops that hand the values of input 0 on.
 bool passes_through(std::string_view op) {
-  static const std::set<std::string_view> kOps{"Cast",      "Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten",
-                                               "Transpose", "Expand",   "Slice",   "Tile",      "Concat",  "Split",
-                                               "CastLike",  "Gather",   "Optional", "OptionalGetElement"};
+  static const std::set<std::string_view> kOps{
+      "Cast",     "Identity", "Reshape",   "Unsqueeze",
+      "Squeeze",  "Flatten",  "Transpose", "Expand",
+      "Slice",    "Tile",     "Concat",    "Split",
+      "CastLike", "Gather",   "Optional",  "OptionalGetElement"};
   return kOps.count(op) != 0;
 }
 
@@ -339,16 +370,19 @@ class Search {
  private:
   static constexpr int kDepth = 12;
 
-  void consume(const onnx::Graph& graph, const onnx::Node& node, std::size_t position, int depth, bool reshaped) {
+  void consume(const onnx::Graph& graph, const onnx::Node& node, std::size_t position, int depth,
+               bool reshaped) {
     const auto hit = rules().find({node.op_type, position});
     if (hit != rules().end()) {
       const auto dims = shapes_.dims(node.inputs[position]);
       std::int64_t length = -1;
-      if (complete(dims)) length = std::accumulate(dims->begin(), dims->end(), std::int64_t{1}, std::multiplies<>());
+      if (complete(dims))
+        length = std::accumulate(dims->begin(), dims->end(), std::int64_t{1}, std::multiplies<>());
       if (auto found = hit->second(Site{node, shapes_, position, length})) merge(*found, reshaped);
     }
     if (passes_through(node.op_type) && (position == 0 || node.op_type == "Concat")) {
-      const bool changes = reshaped || node.op_type == "Concat" || node.op_type == "Slice" || node.op_type == "Gather";
+      const bool changes = reshaped || node.op_type == "Concat" || node.op_type == "Slice" ||
+                           node.op_type == "Gather";
       for (const auto& output : node.outputs) {
         if (!output.empty()) visit(graph, output, depth + 1, changes);
       }
@@ -374,14 +408,17 @@ class Search {
 
 }  // namespace
 
-ShapeTable::ShapeTable(const onnx::Graph& graph, const std::vector<InputSpec>& inputs, const ResolvedShapes& shapes) {
+ShapeTable::ShapeTable(const onnx::Graph& graph, const std::vector<InputSpec>& inputs,
+                       const ResolvedShapes& shapes) {
   const auto declared = [&](const std::vector<onnx::Value>& values) {
     for (const auto& value : values) {
       if (!value.type.shape) continue;
       Dims dims;
       for (const auto& dim : *value.type.shape) {
         const auto symbol = shapes.symbols.find(dim.symbol);
-        dims.push_back(dim.fixed() ? *dim.value : symbol != shapes.symbols.end() ? symbol->second : -1);
+        dims.push_back(dim.fixed()                      ? *dim.value
+                       : symbol != shapes.symbols.end() ? symbol->second
+                                                        : -1);
       }
       dims_[value.name] = std::move(dims);
     }
@@ -399,7 +436,8 @@ std::optional<Dims> ShapeTable::dims(const std::string& tensor) const {
   return hit == dims_.end() ? std::nullopt : std::optional(hit->second);
 }
 
-std::optional<ValueRule> value_rule(const onnx::Graph& graph, const ShapeTable& shapes, const std::string& input) {
+std::optional<ValueRule> value_rule(const onnx::Graph& graph, const ShapeTable& shapes,
+                                    const std::string& input) {
   Search search(shapes);
   search.visit(graph, input, 0, false);
   return search.rule();

@@ -1,6 +1,7 @@
 /// \file
 /// Which values an input may hold: found by looking at the ops that consume it. An index must stay
-/// inside the table that it indexes, a divisor must not be 0, a shape must be one that its op can take.
+/// inside the table that it indexes, a divisor must not be 0, a shape must be one that its op can
+/// take.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ struct ValueRule {
 class ShapeTable {
  public:
   /// Initialisers, inputs as resolved, and declared types of inner tensors and outputs.
-  ShapeTable(const onnx::Graph& graph, const std::vector<InputSpec>& inputs, const ResolvedShapes& shapes);
+  ShapeTable(const onnx::Graph& graph, const std::vector<InputSpec>& inputs,
+             const ResolvedShapes& shapes);
   /// Dimensions of a tensor, -1 for one that is not known; nullopt when nothing is.
   [[nodiscard]] std::optional<std::vector<std::int64_t>> dims(const std::string& tensor) const;
 
@@ -34,7 +36,8 @@ class ShapeTable {
 };
 
 /// The rule for one input; nullopt when no consumer demands anything.
-[[nodiscard]] std::optional<ValueRule> value_rule(const onnx::Graph& graph, const ShapeTable& shapes,
+[[nodiscard]] std::optional<ValueRule> value_rule(const onnx::Graph& graph,
+                                                  const ShapeTable& shapes,
                                                   const std::string& input);
 
 }  // namespace neurolens::capture

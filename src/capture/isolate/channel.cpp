@@ -44,7 +44,8 @@ bool send_message(int pipe, MessageKind kind, std::string_view payload) {
   return write_all(pipe, header) && write_all(pipe, payload);
 }
 
-bool MessageReader::feed(std::string_view bytes, const std::function<void(MessageKind, std::string_view)>& sink) {
+bool MessageReader::feed(std::string_view bytes,
+                         const std::function<void(MessageKind, std::string_view)>& sink) {
   buffer_.append(bytes);
   std::size_t at = 0;
   while (buffer_.size() - at >= kHeader) {
@@ -66,7 +67,8 @@ std::string encode_progress(std::string_view phase, std::optional<double> fracti
   return out;
 }
 
-void decode_progress(std::string_view payload, std::string& phase, std::optional<double>& fraction) {
+void decode_progress(std::string_view payload, std::string& phase,
+                     std::optional<double>& fraction) {
   const auto value = get<double>(payload, 0);
   fraction = std::isnan(value) ? std::nullopt : std::optional(value);
   phase = payload.size() > sizeof(double) ? payload.substr(sizeof(double)) : std::string_view();
@@ -86,7 +88,8 @@ Error decode_error(std::string_view payload) {
   Error out;
   if (payload.size() < kFixed) return out;
   out.code = static_cast<Errc>(get<std::int32_t>(payload, 0));
-  const auto where = std::min<std::size_t>(get<std::uint64_t>(payload, sizeof(std::int32_t)), payload.size() - kFixed);
+  const auto where = std::min<std::size_t>(get<std::uint64_t>(payload, sizeof(std::int32_t)),
+                                           payload.size() - kFixed);
   out.where = payload.substr(kFixed, where);
   out.message = payload.substr(kFixed + where);
   return out;

@@ -33,12 +33,15 @@ namespace neurolens::capture {
 namespace {
 
 constexpr int kPollMs = 50;
-constexpr std::int64_t kGraceNs = 15'000'000'000;  // to hand over what was measured after a cancellation
+constexpr std::int64_t kGraceNs =
+    15'000'000'000;  // to hand over what was measured after a cancellation
 constexpr std::int64_t kHeadroomBytes = std::int64_t{2} << 30;
 constexpr std::size_t kWordsKept = 400;
 
 CancelToken g_child_cancel;  // set by the signal handler of the child, which has no other way in
-void on_terminate(int /*signal*/) { g_child_cancel.cancel(); }
+void on_terminate(int /*signal*/) {
+  g_child_cancel.cancel();
+}
 
 // --- the child ---------------------------------------------------------------------------------
 
@@ -60,7 +63,8 @@ void limit_memory([[maybe_unused]] const CaptureRequest& request) {
   if (request.memory_limit) {
     bytes = request.memory_limit->count;
   } else if (sysinfo(&info) == 0) {
-    bytes = static_cast<std::int64_t>((info.totalram + info.totalswap) * info.mem_unit) + kHeadroomBytes;
+    bytes = static_cast<std::int64_t>((info.totalram + info.totalswap) * info.mem_unit) +
+            kHeadroomBytes;
   }
   if (bytes > 0) {
     const rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
@@ -94,7 +98,8 @@ void settle_child(const CaptureRequest& request, const std::string& folder, pid_
   dup2(words >= 0 ? words : nothing, STDERR_FILENO);
 }
 
-[[noreturn]] void run_child(CaptureRequest request, const std::string& folder, int pipe, pid_t parent,
+[[noreturn]] void run_child(CaptureRequest request, const std::string& folder, int pipe,
+                            pid_t parent,
                             const std::function<Result<run::Run>(const CaptureRequest&)>& work) {
   settle_child(request, folder, parent);
   PipeProgress progress(pipe);
@@ -107,10 +112,12 @@ void settle_child(const CaptureRequest& request, const std::string& folder, pid_
     sent = result.ok() ? send_message(pipe, MessageKind::run, run::to_json(result.value()))
                        : send_message(pipe, MessageKind::error, encode_error(result.error()));
   } catch (const std::bad_alloc&) {
-    sent = send_message(pipe, MessageKind::error,
-                        encode_error({Errc::out_of_memory, "Memory ran out while the model was measured.", {}}));
+    sent = send_message(
+        pipe, MessageKind::error,
+        encode_error({Errc::out_of_memory, "Memory ran out while the model was measured.", {}}));
   } catch (const std::exception& problem) {
-    sent = send_message(pipe, MessageKind::error, encode_error({Errc::internal, problem.what(), {}}));
+    sent =
+        send_message(pipe, MessageKind::error, encode_error({Errc::internal, problem.what(), {}}));
   }
   _exit(sent ? 0 : 1);
 }
@@ -185,12 +192,15 @@ class Supervisor {
         asked_ = now;
         child_.ask_to_stop();
       } else if (now - asked_ > kGraceNs) {
-        return Error{Errc::cancelled, "Stopped; the backend did not hand over what it had measured in time.", request_.model_path};
+        return Error{Errc::cancelled,
+                     "Stopped; the backend did not hand over what it had measured in time.",
+                     request_.model_path};
       }
     }
     if (now - alive_ <= request_.stall_limit.count) return {};
     return Error{Errc::timed_out,
-                 fmt::format("The backend gave no sign of life for {} s and was ended. A longer limit is set by --stall-limit.",
+                 fmt::format("The backend gave no sign of life for {} s and was ended. A longer "
+                             "limit is set by --stall-limit.",
                              request_.stall_limit.count / 1'000'000'000),
                  request_.model_path};
   }
@@ -201,16 +211,22 @@ class Supervisor {
     if (run_) return run::read(*run_);
     if (error_) return *error_;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
-      return Error{Errc::out_of_memory, "The process of the backend was killed, most likely because memory ran out.", request_.model_path};
+      return Error{Errc::out_of_memory,
+                   "The process of the backend was killed, most likely because memory ran out.",
+                   request_.model_path};
     }
-    std::string how = WIFSIGNALED(status) ? fmt::format("crashed with signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
-                                          : fmt::format("ended with status {}", WEXITSTATUS(status));
+    std::string how = WIFSIGNALED(status)
+                          ? fmt::format("crashed with signal {} ({})", WTERMSIG(status),
+                                        strsignal(WTERMSIG(status)))
+                          : fmt::format("ended with status {}", WEXITSTATUS(status));
     const std::string words = last_words();
     if (words.find("bad_alloc") != std::string::npos) {
       return Error{Errc::out_of_memory, "Memory ran out in the backend.", request_.model_path};
     }
-    return Error{Errc::crashed, fmt::format("The backend {} on this model{}{}.", how, words.empty() ? "" : ": ", words),
-                 request_.model_path};
+    return Error{
+        Errc::crashed,
+        fmt::format("The backend {} on this model{}{}.", how, words.empty() ? "" : ": ", words),
+        request_.model_path};
   }
 
   [[nodiscard]] std::string last_words() const {
@@ -240,7 +256,8 @@ Result<run::Run> run_isolated(const CaptureRequest& request,
                               const std::function<Result<run::Run>(const CaptureRequest&)>& work) {
   NEUROLENS_ASSIGN(const WorkFolder folder, WorkFolder::make(request.work_folder));
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return system_error(errno, "pipe", "starting the process of the backend");
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return system_error(errno, "pipe", "starting the process of the backend");
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) {

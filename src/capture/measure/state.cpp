@@ -30,7 +30,8 @@ std::optional<std::int64_t> number(std::string_view text) {
 
 StateSampler::StateSampler()
     : stat_(open("/proc/stat", O_RDONLY | O_CLOEXEC)),
-      frequency_(open("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", O_RDONLY | O_CLOEXEC)),
+      frequency_(
+          open("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", O_RDONLY | O_CLOEXEC)),
       last_steal_(steal()) {}
 
 StateSampler::~StateSampler() {
@@ -57,14 +58,16 @@ std::optional<std::int64_t> StateSampler::steal() const {
   char text[512];
   const auto got = pread(stat_, text, sizeof text, 0);
   if (got <= 0) return std::nullopt;
-  // "cpu  user nice system idle iowait irq softirq steal ...", in clock ticks, summed over processors.
+  // "cpu  user nice system idle iowait irq softirq steal ...", in clock ticks, summed over
+  // processors.
   std::string_view line(text, static_cast<std::size_t>(got));
   line = line.substr(0, line.find('\n'));
   int field = -1;
   for (const auto word : split(line, ' ')) {
     if (word.empty()) continue;
     if (++field == 8) {
-      static const std::int64_t kTickNs = 1'000'000'000 / std::max<std::int64_t>(sysconf(_SC_CLK_TCK), 1);
+      static const std::int64_t kTickNs =
+          1'000'000'000 / std::max<std::int64_t>(sysconf(_SC_CLK_TCK), 1);
       const auto ticks = number(word);
       return ticks ? std::optional(*ticks * kTickNs) : std::nullopt;
     }
@@ -81,8 +84,12 @@ std::int64_t StateSampler::frequency() const {
   return khz ? *khz * 1000 : run::kMissing;
 }
 
-void StateSampler::begin() { before_ = read(); }
-void StateSampler::end() { after_ = read(); }
+void StateSampler::begin() {
+  before_ = read();
+}
+void StateSampler::end() {
+  after_ = read();
+}
 
 StateSampler::Difference StateSampler::difference(Nanoseconds now) {
   Difference out;
@@ -109,14 +116,16 @@ bool mark_disturbed(run::Iterations& iterations, std::int64_t threads) {
     bool bad = false;
     const auto absent = duration - iterations.cpu_time_ns[i];
     if (threads == 1) {
-      bad = absent > kAbsentNs && static_cast<double>(absent) > kAbsentShare * static_cast<double>(duration);
+      bad = absent > kAbsentNs &&
+            static_cast<double>(absent) > kAbsentShare * static_cast<double>(duration);
     } else {
       bad = iterations.involuntary_switches[i] > 1 + duration / 1'000'000;
     }
     if (bad) iterations.disturbed[i] = 1;
     if (iterations.steal_ns[i] == run::kMissing) continue;
     const auto span = iterations.begin_ns[i] + duration - iterations.begin_ns[window];
-    if (static_cast<double>(iterations.steal_ns[i]) > kStealShare * static_cast<double>(std::max(span, kStealPeriodNs))) {
+    if (static_cast<double>(iterations.steal_ns[i]) >
+        kStealShare * static_cast<double>(std::max(span, kStealPeriodNs))) {
       std::fill(iterations.disturbed.begin() + static_cast<std::ptrdiff_t>(window),
                 iterations.disturbed.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::uint8_t{1});
     }

@@ -1,12 +1,12 @@
 /// \file
 /// What the machine did beside an iteration, and which iterations that spoils.
 ///
-/// Rule: an iteration is disturbed when the hypervisor stole more than 2 % of the time around it, when
-/// (one thread) more than 5 % and 20 us of its time passed without the processor, or when (several
-/// threads) it was preempted more than once per millisecond. The rule looks at the state only, never at
-/// whether the iteration was slow: leaving out slow iterations because they are slow would bend the
-/// result. When more than half of all iterations are disturbed the machine is simply busy: none is left
-/// out, and the Run says so.
+/// Rule: an iteration is disturbed when the hypervisor stole more than 2 % of the time around it,
+/// when (one thread) more than 5 % and 20 us of its time passed without the processor, or when
+/// (several threads) it was preempted more than once per millisecond. The rule looks at the state
+/// only, never at whether the iteration was slow: leaving out slow iterations because they are slow
+/// would bend the result. When more than half of all iterations are disturbed the machine is simply
+/// busy: none is left out, and the Run says so.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace neurolens::capture {
 
-/// Reads the counters; two readings make a difference. About 1 us, and 30 us when /proc/stat is read,
-/// which happens at most every 10 ms (its resolution).
+/// Reads the counters; two readings make a difference. About 1 us, and 30 us when /proc/stat is
+/// read, which happens at most every 10 ms (its resolution).
 class StateSampler {
  public:
   StateSampler();
@@ -58,8 +58,8 @@ class StateSampler {
   std::int64_t next_steal_ns_ = 0;
 };
 
-/// Fills `iterations.disturbed` by the rule above. Returns false when the machine was busy throughout
-/// and therefore nothing was marked.
+/// Fills `iterations.disturbed` by the rule above. Returns false when the machine was busy
+/// throughout and therefore nothing was marked.
 bool mark_disturbed(run::Iterations& iterations, std::int64_t threads);
 
 }  // namespace neurolens::capture

@@ -18,7 +18,8 @@ Result<WorkFolder> WorkFolder::make(const std::string& parent) {
     pattern = variable == nullptr || *variable == '\0' ? "/tmp" : variable;
   }
   pattern += "/neurolens-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) return system_error(errno, pattern, "making a temporary folder");
+  if (mkdtemp(pattern.data()) == nullptr)
+    return system_error(errno, pattern, "making a temporary folder");
   return WorkFolder(std::move(pattern));
 }
 

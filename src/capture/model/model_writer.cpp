@@ -33,7 +33,9 @@ class Message {
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:
-  void tag(int field, int wire) { raw_varint(static_cast<std::uint64_t>(field) << 3 | static_cast<std::uint64_t>(wire)); }
+  void tag(int field, int wire) {
+    raw_varint(static_cast<std::uint64_t>(field) << 3 | static_cast<std::uint64_t>(wire));
+  }
   void raw_varint(std::uint64_t value) {
     while (value >= 0x80) {
       out_ += static_cast<char>(value | 0x80);

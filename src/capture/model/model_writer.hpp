@@ -1,7 +1,7 @@
 /// \file
 /// Makes small ONNX models from nothing: the graphs of known cost that calibrate the ledger, and
-/// those of tests and benchmarks. Writes the protobuf wire format directly; it knows only what these
-/// graphs need.
+/// those of tests and benchmarks. Writes the protobuf wire format directly; it knows only what
+/// these graphs need.
 #pragma once
 
 #include <cstdint>

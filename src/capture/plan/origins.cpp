@@ -44,7 +44,8 @@ class Mapper {
     for (const auto* node : executed) {
       if (node == nullptr) continue;
       for (const auto& output : node->outputs) boundary_.insert(output);
-      if (const auto tensor = blocked_tensor(*node); !tensor.empty()) boundary_.insert(std::string(tensor));
+      if (const auto tensor = blocked_tensor(*node); !tensor.empty())
+        boundary_.insert(std::string(tensor));
     }
   }
 
@@ -68,7 +69,8 @@ class Mapper {
     const onnx::Node& node = *executed_[op];
     const auto tensor = blocked_tensor(node);
     if (!tensor.empty()) {
-      // In the blocked layout only a convolution takes its neighbours in, and those that come after it.
+      // In the blocked layout only a convolution takes its neighbours in, and those that come after
+      // it.
       const bool walk = node.op_type == "Conv";
       walk_back(std::string(tensor), op, walk, true);
       return;

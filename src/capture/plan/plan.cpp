@@ -27,11 +27,14 @@ std::vector<std::size_t> execution_order(const std::vector<CollectedOp>& ops) {
 }
 
 /// The runtime calls a node without a name TYPE_INDEX.
-bool is_generated_name(const CollectedOp& op) { return op.name == fmt::format("{}_{}", op.type, op.node_index); }
+bool is_generated_name(const CollectedOp& op) {
+  return op.name == fmt::format("{}_{}", op.type, op.node_index);
+}
 
 /// Per op of `order`, its node in the optimised graph. Named nodes by name and type where that is
 /// unique; the others by their order among the nodes of their type.
-std::vector<const onnx::Node*> match_nodes(const std::vector<CollectedOp>& ops, const std::vector<std::size_t>& order,
+std::vector<const onnx::Node*> match_nodes(const std::vector<CollectedOp>& ops,
+                                           const std::vector<std::size_t>& order,
                                            const std::vector<FlatNode>& nodes) {
   using Key = std::pair<std::string, std::string>;
   std::map<Key, std::vector<const onnx::Node*>> available;
@@ -54,10 +57,11 @@ std::vector<const onnx::Node*> match_nodes(const std::vector<CollectedOp>& ops, 
   return out;
 }
 
-/// Names from the node, types and shapes from the events. The runtime leaves weights out of its events
-/// once it packed them: those come from the graph.
-std::vector<run::Tensor> name_inputs(const std::vector<run::Tensor>& seen, const onnx::Node& node,
-                                     const std::map<std::string, const onnx::TensorInfo*>& weights) {
+/// Names from the node, types and shapes from the events. The runtime leaves weights out of its
+/// events once it packed them: those come from the graph.
+std::vector<run::Tensor> name_inputs(
+    const std::vector<run::Tensor>& seen, const onnx::Node& node,
+    const std::map<std::string, const onnx::TensorInfo*>& weights) {
   std::vector<run::Tensor> out;
   std::size_t next = 0;
   for (const auto& name : node.inputs) {
@@ -65,7 +69,8 @@ std::vector<run::Tensor> name_inputs(const std::vector<run::Tensor>& seen, const
     run::Tensor tensor;
     const auto weight = weights.find(name);
     if (weight != weights.end()) {
-      const bool listed = next < seen.size() && seen[next].shape && *seen[next].shape == weight->second->dims;
+      const bool listed =
+          next < seen.size() && seen[next].shape && *seen[next].shape == weight->second->dims;
       tensor.dtype = run_dtype(weight->second->type);
       tensor.shape = weight->second->dims;
       if (listed) ++next;
@@ -87,7 +92,8 @@ void name_outputs(std::vector<run::Tensor>& seen, const onnx::Node& node) {
   for (std::size_t i = 0; i < names.size(); ++i) seen[i].name = names[i];
 }
 
-void collect_weights(const onnx::Graph& graph, std::map<std::string, const onnx::TensorInfo*>& out) {
+void collect_weights(const onnx::Graph& graph,
+                     std::map<std::string, const onnx::TensorInfo*>& out) {
   for (const auto& tensor : graph.initializers) out.emplace(tensor.name, &tensor);
   for (const auto& node : graph.nodes) {
     for (const auto& attribute : node.attributes) {
@@ -105,15 +111,16 @@ run::Op make_op(const CollectedOp& op, std::int64_t iterations) {
   if (!op.provider.empty()) out.provider = to_valid_utf8(op.provider);
   out.thread = op.thread;
   if (iterations > 0) {
-    out.executions_per_iteration = static_cast<double>(op.executions) / static_cast<double>(iterations);
+    out.executions_per_iteration =
+        static_cast<double>(op.executions) / static_cast<double>(iterations);
   }
   out.memory_bytes = op.output_bytes;
   return out;
 }
 
 std::string describe_attribute(const onnx::Attribute& attribute) {
-  std::string out = fmt::format("{}:{}:{}:{}:{}", attribute.name, static_cast<int>(attribute.kind), attribute.integer,
-                                shortest(attribute.real), attribute.text);
+  std::string out = fmt::format("{}:{}:{}:{}:{}", attribute.name, static_cast<int>(attribute.kind),
+                                attribute.integer, shortest(attribute.real), attribute.text);
   for (const auto value : attribute.integers) out += fmt::format(",{}", value);
   for (const auto value : attribute.reals) out += "," + shortest(value);
   for (const auto& value : attribute.texts) out += fmt::format(",{}:{}", value.size(), value);
@@ -133,15 +140,19 @@ std::string attributes_hash(const onnx::Node& node) {
   return sha256(fmt::format("{}", fmt::join(lines, "\n")));
 }
 
-Plan build_plan(const OpCollector& collector, const onnx::Graph* optimised, const onnx::Graph* original) {
+Plan build_plan(const OpCollector& collector, const onnx::Graph* optimised,
+                const onnx::Graph* original) {
   Plan plan;
   const auto& ops = collector.ops();
   plan.collected = execution_order(ops);
-  const auto good = static_cast<std::int64_t>(collector.iterations().size()) - collector.lost_iterations();
+  const auto good =
+      static_cast<std::int64_t>(collector.iterations().size()) - collector.lost_iterations();
   for (const auto index : plan.collected) plan.ops.push_back(make_op(ops[index], good));
   plan.nodes.assign(plan.ops.size(), nullptr);
   if (optimised == nullptr) {
-    plan.notes.emplace_back("The runtime did not write its optimised model: tensor names, attributes and original nodes are not known.");
+    plan.notes.emplace_back(
+        "The runtime did not write its optimised model: tensor names, attributes and original "
+        "nodes are not known.");
     return plan;
   }
   plan.nodes = match_nodes(ops, plan.collected, flatten(*optimised));
@@ -159,14 +170,17 @@ Plan build_plan(const OpCollector& collector, const onnx::Graph* optimised, cons
     name_outputs(plan.ops[i].outputs, *plan.nodes[i]);
   }
   if (unmatched > 0) {
-    plan.notes.push_back(fmt::format("{} of {} executed ops could not be found in the optimised model.", unmatched, plan.ops.size()));
+    plan.notes.push_back(
+        fmt::format("{} of {} executed ops could not be found in the optimised model.", unmatched,
+                    plan.ops.size()));
   }
   if (original != nullptr) {
     const auto flat = flatten(*original);
     const auto origins = find_origins(plan.nodes, flat);
     for (std::size_t i = 0; i < plan.ops.size(); ++i) {
       for (const auto index : origins[i]) {
-        plan.ops[i].original_nodes.push_back({to_valid_utf8(flat[index].node->name), to_valid_utf8(flat[index].node->op_type)});
+        plan.ops[i].original_nodes.push_back(
+            {to_valid_utf8(flat[index].node->name), to_valid_utf8(flat[index].node->op_type)});
       }
     }
   }

@@ -26,11 +26,14 @@ bool has_bodies(const onnx::Graph& graph) {
 }
 
 Status check_request(const CaptureRequest& request) {
-  const auto bad = [](const char* sentence) { return Status(Error{Errc::bad_request, sentence, {}}); };
+  const auto bad = [](const char* sentence) {
+    return Status(Error{Errc::bad_request, sentence, {}});
+  };
   if (request.model_path.empty()) return bad("No model was named.");
   if (request.iterations && *request.iterations < 1) return bad("--iterations must be at least 1.");
   if (request.warmup && *request.warmup < 0) return bad("--warmup must not be negative.");
-  if (request.threads < 0 || request.threads > 4096) return bad("--threads must lie between 0 and 4096.");
+  if (request.threads < 0 || request.threads > 4096)
+    return bad("--threads must lie between 0 and 4096.");
   if (request.batch < 1) return bad("--batch must be at least 1.");
   if (request.sequence < 1) return bad("--sequence must be at least 1.");
   if (!(request.target_interval_ratio > 0 && request.target_interval_ratio < 1)) {
@@ -57,7 +60,9 @@ class OnnxSession final : public Session {
   }
   Status stop() override { return {}; }
   Result<run::Run> drain() override {
-    if (!run_) return Error{Errc::bad_request, "Nothing was measured: start() was not called or failed.", {}};
+    if (!run_)
+      return Error{
+          Errc::bad_request, "Nothing was measured: start() was not called or failed.", {}};
     return *std::move(run_);
   }
 
@@ -71,10 +76,11 @@ class OnnxSession final : public Session {
     onnx::LoadOptions load;
     load.keep_weights = false;
     NEUROLENS_ASSIGN(const auto model, onnx::Model::load(request_.model_path, load));
-    NEUROLENS_ASSIGN(auto session, RuntimeSession::create(library_, request_.model_path, settings_of(request_)));
+    NEUROLENS_ASSIGN(auto session,
+                     RuntimeSession::create(library_, request_.model_path, settings_of(request_)));
     NEUROLENS_ASSIGN(const auto feeds, prepare_feeds(library_, session, &model.graph(), request_));
-    auto measurement = measure(library_, session, feeds.set, request_, folder.path(), has_bodies(model.graph()),
-                               model.graph().nodes.size());
+    auto measurement = measure(library_, session, feeds.set, request_, folder.path(),
+                               has_bodies(model.graph()), model.graph().nodes.size());
     if (!measurement.ok()) return std::move(measurement).error();
     Measurement measured = std::move(measurement).value();
     measured.before = before;
@@ -85,10 +91,12 @@ class OnnxSession final : public Session {
       if (loaded.ok()) {
         optimised.emplace(std::move(loaded).value());
       } else {
-        measured.notes.push_back("The optimised model could not be read: " + loaded.error().message);
+        measured.notes.push_back("The optimised model could not be read: " +
+                                 loaded.error().message);
       }
     }
-    const Plan plan = build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
+    const Plan plan =
+        build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
     run::Run run = assemble(request_, host, *library_, model, session, feeds, measured, plan);
     estimate_observed(run);
     return run;
@@ -102,13 +110,17 @@ class OnnxSession final : public Session {
 class OnnxRuntimeAdapter final : public Adapter {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "onnxruntime"; }
-  [[nodiscard]] Availability probe(const Host& host) const override { return probe(host, CaptureRequest{}); }
-  [[nodiscard]] Availability probe(const Host& /*host*/, const CaptureRequest& request) const override {
+  [[nodiscard]] Availability probe(const Host& host) const override {
+    return probe(host, CaptureRequest{});
+  }
+  [[nodiscard]] Availability probe(const Host& /*host*/,
+                                   const CaptureRequest& request) const override {
     const auto library = Library::open(request.ort_library);
     if (!library.ok()) return {false, library.error().text(), {}, {}};
     return {true, {}, library.value()->version(), library.value()->path()};
   }
-  [[nodiscard]] Result<std::unique_ptr<Session>> open(const CaptureRequest& request) const override {
+  [[nodiscard]] Result<std::unique_ptr<Session>> open(
+      const CaptureRequest& request) const override {
     NEUROLENS_TRY(check_request(request));
     NEUROLENS_ASSIGN(auto library, Library::open(request.ort_library));
     return std::unique_ptr<Session>(std::make_unique<OnnxSession>(request, std::move(library)));
@@ -119,6 +131,8 @@ class OnnxRuntimeAdapter final : public Adapter {
 }  // namespace ort
 
 std::unique_ptr<const Adapter> make_onnxruntime();
-std::unique_ptr<const Adapter> make_onnxruntime() { return std::make_unique<ort::OnnxRuntimeAdapter>(); }
+std::unique_ptr<const Adapter> make_onnxruntime() {
+  return std::make_unique<ort::OnnxRuntimeAdapter>();
+}
 
 }  // namespace neurolens::capture

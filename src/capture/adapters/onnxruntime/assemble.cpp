@@ -55,8 +55,8 @@ std::optional<std::string> precision_of(const onnx::Graph& graph, const std::vec
   return "mixed";
 }
 
-run::Software software_of(const CaptureRequest& request, const Library& library, const onnx::Model& model,
-                          const RuntimeSession& session) {
+run::Software software_of(const CaptureRequest& request, const Library& library,
+                          const onnx::Model& model, const RuntimeSession& session) {
   run::Software out;
   out.backend = "onnxruntime";
   out.backend_version = library.version();
@@ -70,22 +70,25 @@ run::Software software_of(const CaptureRequest& request, const Library& library,
   return out;
 }
 
-run::Workload workload_of(const CaptureRequest& request, const onnx::Model& model, const RuntimeSession& session,
-                          const PreparedFeeds& feeds, const Measurement& measured) {
+run::Workload workload_of(const CaptureRequest& request, const onnx::Model& model,
+                          const RuntimeSession& session, const PreparedFeeds& feeds,
+                          const Measurement& measured) {
   run::Workload out;
   out.kind = "onnx_model";
   out.name = to_valid_utf8(file_name(request.model_path));
   out.path = to_valid_utf8(request.model_path);
   out.content_hash = model.content_hash();
   out.size_bytes = model.file_size().count + model.external_size().count;
-  for (const auto& opset : model.opset_imports()) out.opsets[to_valid_utf8(opset.domain)] = opset.version;
+  for (const auto& opset : model.opset_imports())
+    out.opsets[to_valid_utf8(opset.domain)] = opset.version;
   if (!model.producer().empty()) out.producer = to_valid_utf8(model.producer());
   out.parameters = model.parameter_count();
   for (std::size_t i = 0; i < session.inputs().size(); ++i) {
     out.inputs.push_back(port_tensor(session.inputs()[i], &feeds.shapes.dims[i]));
   }
   for (std::size_t i = 0; i < session.outputs().size(); ++i) {
-    const auto dims = i < measured.output_types.size() ? measured.output_types[i].fixed_shape() : std::nullopt;
+    const auto dims =
+        i < measured.output_types.size() ? measured.output_types[i].fixed_shape() : std::nullopt;
     out.outputs.push_back(port_tensor(session.outputs()[i], dims ? &*dims : nullptr));
   }
   if (feeds.shapes.batch_used) out.batch_size = request.batch;
@@ -93,7 +96,8 @@ run::Workload workload_of(const CaptureRequest& request, const onnx::Model& mode
   return out;
 }
 
-run::Config config_of(const CaptureRequest& request, const Library& library, const Measurement& measured) {
+run::Config config_of(const CaptureRequest& request, const Library& library,
+                      const Measurement& measured) {
   run::Config out;
   out.command = request.command;
   out.method = to_string(request.method);
@@ -104,14 +108,18 @@ run::Config config_of(const CaptureRequest& request, const Library& library, con
   out.options["library"] = to_valid_utf8(library.path());
   out.options["batch"] = std::to_string(request.batch);
   out.options["sequence"] = std::to_string(request.sequence);
-  if (!request.iterations) out.options["target_interval_ratio"] = shortest(request.target_interval_ratio);
-  for (const auto& [name, dims] : request.shapes) out.options["shape:" + to_valid_utf8(name)] = describe_dims(dims);
-  for (const auto& [name, path] : request.inputs) out.options["input:" + to_valid_utf8(name)] = to_valid_utf8(path);
+  if (!request.iterations)
+    out.options["target_interval_ratio"] = shortest(request.target_interval_ratio);
+  for (const auto& [name, dims] : request.shapes)
+    out.options["shape:" + to_valid_utf8(name)] = describe_dims(dims);
+  for (const auto& [name, path] : request.inputs)
+    out.options["input:" + to_valid_utf8(name)] = to_valid_utf8(path);
   return out;
 }
 
 /// The kept iteration whose length is nearest to the median becomes the timeline.
-std::optional<run::Timeline> timeline_of(const run::Iterations& rows, const OpCollector& ops, const Plan& plan) {
+std::optional<run::Timeline> timeline_of(const run::Iterations& rows, const OpCollector& ops,
+                                         const Plan& plan) {
   std::vector<std::size_t> observed;
   for (std::size_t i = 0; i < rows.observed.size(); ++i) {
     if (rows.observed[i] != 0) observed.push_back(i);
@@ -129,23 +137,29 @@ std::optional<run::Timeline> timeline_of(const run::Iterations& rows, const OpCo
   if (!best) return std::nullopt;
   const CollectedIteration& chosen = ops.iterations()[*best];
   const auto row = observed[*best];
-  const std::int64_t slack = std::max<std::int64_t>(rows.duration_ns[row] - chosen.duration_us * 1000, 0);
+  const std::int64_t slack =
+      std::max<std::int64_t>(rows.duration_ns[row] - chosen.duration_us * 1000, 0);
   const std::int64_t begin = rows.begin_ns[row] + slack / 2;
 
   std::map<std::size_t, std::int64_t> place;  // collected op -> op of the Run
-  for (std::size_t i = 0; i < plan.collected.size(); ++i) place[plan.collected[i]] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < plan.collected.size(); ++i)
+    place[plan.collected[i]] = static_cast<std::int64_t>(i);
   run::Timeline out;
   std::map<std::int64_t, std::int64_t> tracks;
   std::map<std::string, std::int64_t> names;
   std::vector<Execution> events = chosen.executions;
   std::stable_sort(events.begin(), events.end(), [](const Execution& a, const Execution& b) {
-    return std::tuple(a.thread, a.begin_us, -a.duration_us) < std::tuple(b.thread, b.begin_us, -b.duration_us);
+    return std::tuple(a.thread, a.begin_us, -a.duration_us) <
+           std::tuple(b.thread, b.begin_us, -b.duration_us);
   });
   for (const auto& event : events) {
     const auto op = place.find(event.op);
     if (op == place.end()) continue;
-    const auto [track, new_track] = tracks.emplace(event.thread, static_cast<std::int64_t>(tracks.size()));
-    if (new_track) out.tracks.push_back({fmt::format("thread {}", event.thread), "thread", std::nullopt, event.thread});
+    const auto [track, new_track] =
+        tracks.emplace(event.thread, static_cast<std::int64_t>(tracks.size()));
+    if (new_track)
+      out.tracks.push_back(
+          {fmt::format("thread {}", event.thread), "thread", std::nullopt, event.thread});
     const std::string& label = plan.ops[static_cast<std::size_t>(op->second)].name;
     const auto [name, new_name] = names.emplace(label, static_cast<std::int64_t>(names.size()));
     if (new_name) out.names.push_back(label);
@@ -165,10 +179,12 @@ run::Overhead overhead_of(const run::Iterations& rows, const Measurement& measur
   if (observed > 0 && unobserved > 0) out.observed_ratio = observed / unobserved;
   out.events_lost = measured.events_lost;
   if (measured.events_lost > 0) {
-    out.reasons.push_back(fmt::format("{} events of the runtime's profiler were lost.", measured.events_lost));
+    out.reasons.push_back(
+        fmt::format("{} events of the runtime's profiler were lost.", measured.events_lost));
   }
   if (measured.machine_busy) {
-    out.reasons.emplace_back("More than half of the iterations ran on a disturbed machine, so none was left out.");
+    out.reasons.emplace_back(
+        "More than half of the iterations ran on a disturbed machine, so none was left out.");
   }
   out.integrity = out.reasons.empty() ? "ok" : "suspect";
   return out;
@@ -179,7 +195,8 @@ run::Overhead overhead_of(const run::Iterations& rows, const Measurement& measur
 std::vector<std::size_t> usable_rows(const run::Iterations& rows, bool observed) {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < rows.duration_ns.size(); ++i) {
-    if ((rows.observed[i] != 0) == observed && rows.warmup[i] == 0 && rows.disturbed[i] == 0) out.push_back(i);
+    if ((rows.observed[i] != 0) == observed && rows.warmup[i] == 0 && rows.disturbed[i] == 0)
+      out.push_back(i);
   }
   if (!out.empty()) return out;
   // Everything was disturbed on this side: better those than nothing.
@@ -191,7 +208,8 @@ std::vector<std::size_t> usable_rows(const run::Iterations& rows, bool observed)
 
 std::vector<double> usable_durations(const run::Iterations& rows, bool observed) {
   std::vector<double> out;
-  for (const auto row : usable_rows(rows, observed)) out.push_back(static_cast<double>(rows.duration_ns[row]));
+  for (const auto row : usable_rows(rows, observed))
+    out.push_back(static_cast<double>(rows.duration_ns[row]));
   return out;
 }
 
@@ -207,9 +225,9 @@ std::vector<std::size_t> usable_samples(const run::Iterations& rows) {
   return out;
 }
 
-run::Run assemble(const CaptureRequest& request, const Host& host, const Library& library, const onnx::Model& model,
-                  const RuntimeSession& session, const PreparedFeeds& feeds, const Measurement& measured,
-                  const Plan& plan) {
+run::Run assemble(const CaptureRequest& request, const Host& host, const Library& library,
+                  const onnx::Model& model, const RuntimeSession& session,
+                  const PreparedFeeds& feeds, const Measurement& measured, const Plan& plan) {
   run::Run out;
   out.run_id = make_uuid();
   out.created_at = to_rfc3339(system_clock().wall());
@@ -225,7 +243,8 @@ run::Run assemble(const CaptureRequest& request, const Host& host, const Library
   out.tags = request.tags;
   out.ops = plan.ops;
   out.samples.iterations = measured.iterations;
-  for (const auto index : plan.collected) out.samples.op_duration_ns.push_back(measured.ops.column(index));
+  for (const auto index : plan.collected)
+    out.samples.op_duration_ns.push_back(measured.ops.column(index));
   out.timeline = timeline_of(measured.iterations, measured.ops, plan);
   out.overhead = overhead_of(measured.iterations, measured);
   if (measured.before.resident) out.memory.host_before_bytes = measured.before.resident->count;
@@ -242,7 +261,8 @@ void estimate_observed(run::Run& run) {
     const auto& column = run.samples.op_duration_ns[op];
     std::vector<double> values;
     for (const auto k : good) {
-      if (k < column.size() && column[k] != run::kMissing) values.push_back(static_cast<double>(column[k]));
+      if (k < column.size() && column[k] != run::kMissing)
+        values.push_back(static_cast<double>(column[k]));
     }
     if (values.empty()) continue;
     const auto interval = median_interval(values);

@@ -7,9 +7,9 @@ namespace neurolens::capture {
 
 std::string run_dtype(onnx::DType type) {
   static constexpr std::array<const char*, 27> kNames{
-      "undefined", "f32",   "u8",   "i8",  "u16",  "i16",  "i32",      "i64",        "string",
-      "bool",      "f16",   "f64",  "u32", "u64",  "c64",  "c128",     "bf16",       "f8e4m3fn",
-      "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "u4", "i4", "f4e2m1", "f8e8m0", "u2", "i2"};
+      "undefined",  "f32",    "u8",         "i8",  "u16", "i16",    "i32",    "i64",  "string",
+      "bool",       "f16",    "f64",        "u32", "u64", "c64",    "c128",   "bf16", "f8e4m3fn",
+      "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "u4",  "i4",  "f4e2m1", "f8e8m0", "u2",   "i2"};
   const auto number = static_cast<std::int32_t>(type);
   if (number < 0 || static_cast<std::size_t>(number) >= kNames.size()) {
     return "type" + std::to_string(number);
@@ -18,13 +18,29 @@ std::string run_dtype(onnx::DType type) {
 }
 
 std::string run_dtype_of_trace(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, const char*>, 22> kNames{{
-      {"float", "f32"},     {"double", "f64"},    {"float16", "f16"},   {"bfloat16", "bf16"},
-      {"int8", "i8"},       {"int16", "i16"},     {"int32", "i32"},     {"int64", "i64"},
-      {"uint8", "u8"},      {"uint16", "u16"},    {"uint32", "u32"},    {"uint64", "u64"},
-      {"bool", "bool"},     {"string", "string"}, {"int4", "i4"},       {"uint4", "u4"},
-      {"complex64", "c64"}, {"complex128", "c128"}, {"float8e4m3fn", "f8e4m3fn"},
-      {"float8e4m3fnuz", "f8e4m3fnuz"}, {"float8e5m2", "f8e5m2"}, {"float8e5m2fnuz", "f8e5m2fnuz"}}};
+  static constexpr std::array<std::pair<std::string_view, const char*>, 22> kNames{
+      {{"float", "f32"},
+       {"double", "f64"},
+       {"float16", "f16"},
+       {"bfloat16", "bf16"},
+       {"int8", "i8"},
+       {"int16", "i16"},
+       {"int32", "i32"},
+       {"int64", "i64"},
+       {"uint8", "u8"},
+       {"uint16", "u16"},
+       {"uint32", "u32"},
+       {"uint64", "u64"},
+       {"bool", "bool"},
+       {"string", "string"},
+       {"int4", "i4"},
+       {"uint4", "u4"},
+       {"complex64", "c64"},
+       {"complex128", "c128"},
+       {"float8e4m3fn", "f8e4m3fn"},
+       {"float8e4m3fnuz", "f8e4m3fnuz"},
+       {"float8e5m2", "f8e5m2"},
+       {"float8e5m2fnuz", "f8e5m2fnuz"}}};
   for (const auto& [trace, mine] : kNames) {
     if (trace == name) return mine;
   }

@@ -24,12 +24,17 @@ Result<Given> read_given(const std::vector<Port>& ports, const CaptureRequest& r
       if (port.name != name) continue;
       const onnx::TypeInfo* type = tensor_inside(port.type);
       if (type == nullptr || port.type.kind == onnx::TypeKind::sequence) {
-        return Error{Errc::wrong_type, fmt::format("Input \"{}\" is a {}; a file can only hold a tensor.", printable(name),
-                                                   printable(onnx::describe(port.type))), path};
+        return Error{Errc::wrong_type,
+                     fmt::format("Input \"{}\" is a {}; a file can only hold a tensor.",
+                                 printable(name), printable(onnx::describe(port.type))),
+                     path};
       }
       if (type->element != tensor.type) {
-        return Error{Errc::wrong_type, fmt::format("Input \"{}\" needs elements of type {}, but the file holds {}.", printable(name),
-                                                   onnx::to_string(type->element), onnx::to_string(tensor.type)), path};
+        return Error{Errc::wrong_type,
+                     fmt::format("Input \"{}\" needs elements of type {}, but the file holds {}.",
+                                 printable(name), onnx::to_string(type->element),
+                                 onnx::to_string(tensor.type)),
+                     path};
       }
     }
     out.emplace(name, std::move(tensor));
@@ -40,7 +45,8 @@ Result<Given> read_given(const std::vector<Port>& ports, const CaptureRequest& r
 /// One value for one input; `dims` are those of the tensor inside.
 class Filler {
  public:
-  Filler(const CaptureRequest& request, const Given& given, Filling filling) : request_(request), given_(given), filling_(filling) {}
+  Filler(const CaptureRequest& request, const Given& given, Filling filling)
+      : request_(request), given_(given), filling_(filling) {}
 
   Result<Feed> fill(const Port& port, std::size_t index, const std::vector<std::int64_t>& dims,
                     const std::optional<ValueRule>& rule) const {
@@ -53,29 +59,36 @@ class Filler {
     if (type->kind == onnx::TypeKind::optional && !type->inner.empty()) type = &type->inner.front();
     const std::uint64_t seed = request_.seed * 0x9E3779B97F4A7C15ULL + index;
     if (type->kind == onnx::TypeKind::tensor) {
-      NEUROLENS_ASSIGN(auto tensor, generate_tensor(port.name, type->element, dims, rule, filling_, seed));
+      NEUROLENS_ASSIGN(auto tensor,
+                       generate_tensor(port.name, type->element, dims, rule, filling_, seed));
       feed.tensors.push_back(std::move(tensor));
       return feed;
     }
-    if (type->kind == onnx::TypeKind::sequence && !type->inner.empty() && type->inner.front().is_tensor()) {
+    if (type->kind == onnx::TypeKind::sequence && !type->inner.empty() &&
+        type->inner.front().is_tensor()) {
       feed.kind = onnx::TypeKind::sequence;
       for (std::size_t i = 0; i < kSequenceLength; ++i) {
-        NEUROLENS_ASSIGN(auto tensor, generate_tensor(port.name, type->inner.front().element, dims, rule, filling_, seed + 1000 * i));
+        NEUROLENS_ASSIGN(auto tensor, generate_tensor(port.name, type->inner.front().element, dims,
+                                                      rule, filling_, seed + 1000 * i));
         feed.tensors.push_back(std::move(tensor));
       }
       return feed;
     }
-    if (type->kind == onnx::TypeKind::map && !type->inner.empty() && type->inner.front().is_tensor()) {
+    if (type->kind == onnx::TypeKind::map && !type->inner.empty() &&
+        type->inner.front().is_tensor()) {
       feed.kind = onnx::TypeKind::map;
       const ValueRule keys{0, 1, {0, 1, 2}};
       for (const auto element : {type->key, type->inner.front().element}) {
-        NEUROLENS_ASSIGN(auto tensor, generate_tensor(port.name, element, {kMapEntries}, keys, filling_, seed));
+        NEUROLENS_ASSIGN(auto tensor,
+                         generate_tensor(port.name, element, {kMapEntries}, keys, filling_, seed));
         feed.tensors.push_back(std::move(tensor));
       }
       return feed;
     }
-    return Error{Errc::refused, fmt::format("Input \"{}\" is a {}, which neurolens cannot feed.", printable(port.name),
-                                            printable(onnx::describe(port.type))), {}};
+    return Error{Errc::refused,
+                 fmt::format("Input \"{}\" is a {}, which neurolens cannot feed.",
+                             printable(port.name), printable(onnx::describe(port.type))),
+                 {}};
   }
 
  private:
@@ -87,15 +100,17 @@ class Filler {
 std::string shapes_text(const std::vector<Port>& ports, const ResolvedShapes& shapes) {
   std::string out;
   for (std::size_t i = 0; i < ports.size() && i < 8; ++i) {
-    out += fmt::format("{}{}={}", i == 0 ? "" : ", ", printable(ports[i].name), describe_dims(shapes.dims[i]));
+    out += fmt::format("{}{}={}", i == 0 ? "" : ", ", printable(ports[i].name),
+                       describe_dims(shapes.dims[i]));
   }
   return out;
 }
 
 }  // namespace
 
-Result<PreparedFeeds> prepare_feeds(const std::shared_ptr<const Library>& library, RuntimeSession& session,
-                                    const onnx::Graph* graph, const CaptureRequest& request) {
+Result<PreparedFeeds> prepare_feeds(const std::shared_ptr<const Library>& library,
+                                    RuntimeSession& session, const onnx::Graph* graph,
+                                    const CaptureRequest& request) {
   const auto& ports = session.inputs();
   std::vector<InputSpec> specs;
   for (const auto& port : ports) specs.push_back({port.name, port.type});
@@ -108,7 +123,8 @@ Result<PreparedFeeds> prepare_feeds(const std::shared_ptr<const Library>& librar
   std::vector<std::optional<ValueRule>> rules(ports.size());
   if (graph != nullptr) {
     const ShapeTable table(*graph, specs, out.shapes);
-    for (std::size_t i = 0; i < ports.size(); ++i) rules[i] = value_rule(*graph, table, ports[i].name);
+    for (std::size_t i = 0; i < ports.size(); ++i)
+      rules[i] = value_rule(*graph, table, ports[i].name);
   }
   std::optional<Error> first;
   for (const Filling filling : {Filling::generated, Filling::zeros, Filling::ones}) {
@@ -122,16 +138,20 @@ Result<PreparedFeeds> prepare_feeds(const std::shared_ptr<const Library>& librar
     const auto trial = session.run(out.set);
     if (trial.ok()) {
       if (filling != Filling::generated) {
-        out.notes.push_back(fmt::format("The runtime refused the generated inputs ({}); integers without a known meaning were set to {}.",
-                                        first->message, filling == Filling::zeros ? 0 : 1));
+        out.notes.push_back(
+            fmt::format("The runtime refused the generated inputs ({}); integers without a known "
+                        "meaning were set to {}.",
+                        first->message, filling == Filling::zeros ? 0 : 1));
       }
       return out;
     }
     if (!first) first = trial.error();
     if (ports.empty()) break;
   }
-  first->message = fmt::format("The runtime refused the inputs ({}): {} Give --shape or --input if that is not what the model wants.",
-                               shapes_text(ports, out.shapes), first->message);
+  first->message = fmt::format(
+      "The runtime refused the inputs ({}): {} Give --shape or --input if that is not what the "
+      "model wants.",
+      shapes_text(ports, out.shapes), first->message);
   return *first;
 }
 

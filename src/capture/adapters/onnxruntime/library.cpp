@@ -16,7 +16,8 @@ namespace neurolens::capture::ort {
 namespace {
 
 constexpr const char* kMend =
-    "Run scripts/setup_onnxruntime, or name the library with --ort-library or NEUROLENS_ORT_LIBRARY.";
+    "Run scripts/setup_onnxruntime, or name the library with --ort-library or "
+    "NEUROLENS_ORT_LIBRARY.";
 constexpr std::size_t kLogLimit = 4096;
 
 /// Libraries below DEPS/onnxruntime, newest version first.
@@ -67,7 +68,8 @@ Result<std::shared_ptr<const Library>> Library::open(const std::string& explicit
     candidates = {variable};
   } else {
     candidates = cached_libraries();
-    for (const char* name : {"libonnxruntime.so.1", "libonnxruntime.so", "libonnxruntime.so.1.21"}) {
+    for (const char* name :
+         {"libonnxruntime.so.1", "libonnxruntime.so", "libonnxruntime.so.1.21"}) {
       candidates.emplace_back(name);
     }
   }
@@ -84,7 +86,8 @@ Result<std::shared_ptr<const Library>> Library::open(const std::string& explicit
     if (last.message.empty()) last = library.error();
   }
   if (explicit_path.empty() && (variable == nullptr || *variable == '\0')) {
-    return Error{Errc::unavailable, fmt::format("No ONNX Runtime library was found. {}", kMend), {}};
+    return Error{
+        Errc::unavailable, fmt::format("No ONNX Runtime library was found. {}", kMend), {}};
   }
   return last;
 }
@@ -95,18 +98,22 @@ Result<std::shared_ptr<const Library>> Library::open_at(const std::string& path)
   };
   std::error_code error;
   if (path.find('/') != std::string::npos && std::filesystem::is_directory(path, error)) {
-    return unavailable("This is a directory, not the ONNX Runtime library itself; name the file libonnxruntime.so.");
+    return unavailable(
+        "This is a directory, not the ONNX Runtime library itself; name the file "
+        "libonnxruntime.so.");
   }
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* reason = dlerror();
     return unavailable(fmt::format("The library cannot be loaded ({}). {}",
-                                   printable(reason == nullptr ? "no reason given" : reason), kMend));
+                                   printable(reason == nullptr ? "no reason given" : reason),
+                                   kMend));
   }
   void* symbol = dlsym(handle, "OrtGetApiBase");
   if (symbol == nullptr) {
     dlclose(handle);
-    return unavailable("This library is not ONNX Runtime (it lacks OrtGetApiBase). Name libonnxruntime.so.");
+    return unavailable(
+        "This library is not ONNX Runtime (it lacks OrtGetApiBase). Name libonnxruntime.so.");
   }
   const auto* base = reinterpret_cast<const OrtApiBase* (*)()>(symbol)();
   std::shared_ptr<Library> out(new Library);
@@ -116,7 +123,8 @@ Result<std::shared_ptr<const Library>> Library::open_at(const std::string& path)
   std::uint32_t highest = ORT_API_VERSION;
   const auto parts = split(out->version_, '.');
   if (parts.size() >= 2) {
-    const auto minor = static_cast<std::uint32_t>(std::strtoul(std::string(parts[1]).c_str(), nullptr, 10));
+    const auto minor =
+        static_cast<std::uint32_t>(std::strtoul(std::string(parts[1]).c_str(), nullptr, 10));
     highest = std::min(highest, std::max(minor, 1U));
   }
   for (std::uint32_t version = highest; version >= kOldestApi && out->api_ == nullptr; --version) {
@@ -124,16 +132,16 @@ Result<std::shared_ptr<const Library>> Library::open_at(const std::string& path)
     out->api_version_ = version;
   }
   if (out->api_ == nullptr) {
-    return unavailable(fmt::format("ONNX Runtime {} is too old; 1.{} or newer is needed. {}", out->version_,
-                                   kOldestApi, kMend));
+    return unavailable(fmt::format("ONNX Runtime {} is too old; 1.{} or newer is needed. {}",
+                                   out->version_, kOldestApi, kMend));
   }
   NEUROLENS_TRY(out->create_env());
   return std::shared_ptr<const Library>(out);
 }
 
 Status Library::create_env() {
-  NEUROLENS_TRY(check(api_->CreateEnvWithCustomLogger(&Library::log, this, ORT_LOGGING_LEVEL_ERROR, "neurolens",
-                                                      &env_)));
+  NEUROLENS_TRY(check(api_->CreateEnvWithCustomLogger(&Library::log, this, ORT_LOGGING_LEVEL_ERROR,
+                                                      "neurolens", &env_)));
   return check(api_->DisableTelemetryEvents(env_));
 }
 

@@ -1,6 +1,6 @@
 /// \file
-/// ONNX Runtime's shared library, opened at run time. It stays open until the process ends: unloading
-/// a library with threads of its own is not safe.
+/// ONNX Runtime's shared library, opened at run time. It stays open until the process ends:
+/// unloading a library with threads of its own is not safe.
 #pragma once
 
 #define ORT_API_MANUAL_INIT
@@ -25,9 +25,9 @@ using Handle = std::unique_ptr<T, void (*)(T*)>;
 
 class Library {
  public:
-  /// Opens `explicit_path`, or else the first that works of ${NEUROLENS_ORT_LIBRARY}, the dependency
-  /// directory and the system's loader. A path that was asked for by name is never passed over.
-  /// Errors: unavailable, with every place that was tried and the mend.
+  /// Opens `explicit_path`, or else the first that works of ${NEUROLENS_ORT_LIBRARY}, the
+  /// dependency directory and the system's loader. A path that was asked for by name is never
+  /// passed over. Errors: unavailable, with every place that was tried and the mend.
   static Result<std::shared_ptr<const Library>> open(const std::string& explicit_path);
 
   [[nodiscard]] const OrtApi& api() const { return *api_; }
@@ -47,8 +47,8 @@ class Library {
   Library() = default;
   static Result<std::shared_ptr<const Library>> open_at(const std::string& path);
   Status create_env();
-  static void ORT_API_CALL log(void* self, OrtLoggingLevel severity, const char* category, const char* id,
-                               const char* location, const char* message);
+  static void ORT_API_CALL log(void* self, OrtLoggingLevel severity, const char* category,
+                               const char* id, const char* location, const char* message);
 
   const OrtApi* api_ = nullptr;
   OrtEnv* env_ = nullptr;

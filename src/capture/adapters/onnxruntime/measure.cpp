@@ -41,7 +41,8 @@ class Loop {
     NEUROLENS_TRY(open_observed());
     origin_ = clock_.now();
     NEUROLENS_TRY(warm_up());
-    // A loop's trips are not known beforehand: the first file tells how many events an iteration makes.
+    // A loop's trips are not known beforehand: the first file tells how many events an iteration
+    // makes.
     if (control_flow_) NEUROLENS_TRY(close_observed());
     NEUROLENS_TRY(measure_pairs());
     NEUROLENS_TRY(close_observed());
@@ -60,7 +61,8 @@ class Loop {
     auto session = RuntimeSession::create(library_, request_.model_path, settings);
     if (!session.ok() && !optimised_written_) {
       // Writing the optimised model can fail where running it does not (disk, compiled nodes).
-      out_.notes.push_back(fmt::format("The optimised model could not be written: {}", session.error().message));
+      out_.notes.push_back(
+          fmt::format("The optimised model could not be written: {}", session.error().message));
       settings.optimized_path.clear();
       session = RuntimeSession::create(library_, request_.model_path, settings);
     }
@@ -83,7 +85,8 @@ class Loop {
     const auto lost_before = out_.ops.lost_iterations();
     out_.ops.end_segment(runs_in_segment_);
     events_per_run_ = std::max(events_per_run_, out_.ops.events_per_iteration());
-    out_.events_lost += (out_.ops.lost_iterations() - lost_before) * events_per_run_ + reader.value().skipped();
+    out_.events_lost +=
+        (out_.ops.lost_iterations() - lost_before) * events_per_run_ + reader.value().skipped();
     return {};
   }
 
@@ -138,7 +141,8 @@ class Loop {
   }
 
   [[nodiscard]] bool observation_done() const {
-    return !request_.iterations && observed_runs_ * events_per_run_ > kEventsInAll && measured_observed_ >= kFewestPairs;
+    return !request_.iterations && observed_runs_ * events_per_run_ > kEventsInAll &&
+           measured_observed_ >= kFewestPairs;
   }
 
   Status measure_pairs() {
@@ -166,7 +170,8 @@ class Loop {
     if (request_.iterations) return static_cast<std::int64_t>(pairs) >= *request_.iterations;
     const auto elapsed = (clock_.now() - start).count;
     if (pairs >= 1 && elapsed >= request_.time_limit.count) return true;
-    if (pairs < next_check_ || elapsed < std::min(kSettleNs, request_.time_limit.count)) return false;
+    if (pairs < next_check_ || elapsed < std::min(kSettleNs, request_.time_limit.count))
+      return false;
     next_check_ = pairs + pairs / 8 + 1;
     const auto width = median_interval(latencies_).relative_width();
     out_.interval_reached = width && *width <= request_.target_interval_ratio;
@@ -177,9 +182,12 @@ class Loop {
     const auto now = clock_.now();
     if (now.count < next_report_) return;
     next_report_ = now.count + 50'000'000;
-    const double done = request_.iterations
-                            ? static_cast<double>(pair) / static_cast<double>(std::max<std::int64_t>(*request_.iterations, 1))
-                            : static_cast<double>((now - start).count) / static_cast<double>(std::max<std::int64_t>(request_.time_limit.count, 1));
+    const double done =
+        request_.iterations
+            ? static_cast<double>(pair) /
+                  static_cast<double>(std::max<std::int64_t>(*request_.iterations, 1))
+            : static_cast<double>((now - start).count) /
+                  static_cast<double>(std::max<std::int64_t>(request_.time_limit.count, 1));
     request_.attention.report("measuring", std::min(done, 1.0));
   }
 
@@ -216,8 +224,9 @@ SessionSettings settings_of(const CaptureRequest& request) {
   return settings;
 }
 
-Result<Measurement> measure(const std::shared_ptr<const Library>& library, RuntimeSession& unobserved,
-                            const FeedSet& feeds, const CaptureRequest& request, const std::string& folder,
+Result<Measurement> measure(const std::shared_ptr<const Library>& library,
+                            RuntimeSession& unobserved, const FeedSet& feeds,
+                            const CaptureRequest& request, const std::string& folder,
                             bool control_flow, std::size_t nodes) {
   return Loop(library, unobserved, feeds, request, folder, control_flow, nodes).run();
 }

@@ -31,10 +31,12 @@ struct Measurement {
   std::vector<std::string> notes;
 };
 
-/// `feeds` were accepted by `unobserved`, whose session stays in use. Temporary files go to `folder`.
-/// Errors: refused, cancelled (before the first measured pair), and those of reading the profile.
-Result<Measurement> measure(const std::shared_ptr<const Library>& library, RuntimeSession& unobserved,
-                            const FeedSet& feeds, const CaptureRequest& request, const std::string& folder,
+/// `feeds` were accepted by `unobserved`, whose session stays in use. Temporary files go to
+/// `folder`. Errors: refused, cancelled (before the first measured pair), and those of reading the
+/// profile.
+Result<Measurement> measure(const std::shared_ptr<const Library>& library,
+                            RuntimeSession& unobserved, const FeedSet& feeds,
+                            const CaptureRequest& request, const std::string& folder,
                             bool control_flow, std::size_t nodes);
 
 /// The settings of a session for `request`, without profiler.

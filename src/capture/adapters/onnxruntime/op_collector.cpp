@@ -8,17 +8,17 @@ namespace neurolens::capture {
 namespace {
 
 bool has_body(std::string_view op_type) {
-  static constexpr std::array<std::string_view, 8> kTypes{"If",           "Loop",     "Scan",
-                                                          "BeamSearch",   "Sampling", "GreedySearch",
-                                                          "WhisperBeamSearch", "SequenceMap"};
+  static constexpr std::array<std::string_view, 8> kTypes{
+      "If",         "Loop", "Scan", "BeamSearch", "Sampling", "GreedySearch", "WhisperBeamSearch",
+      "SequenceMap"};
   return std::find(kTypes.begin(), kTypes.end(), op_type) != kTypes.end();
 }
 
 }  // namespace
 
 std::size_t OpCollector::op_of(const TraceEvent& event) {
-  // Names need not be unique, node indices are so within one graph only: together they name an op of a
-  // graph; in_body() tells apart those of different bodies.
+  // Names need not be unique, node indices are so within one graph only: together they name an op
+  // of a graph; in_body() tells apart those of different bodies.
   const std::string_view index =
       event.text("node_index").empty() ? event.text("exec_plan_index") : event.text("node_index");
   std::string key(event.node_name());
@@ -32,7 +32,8 @@ std::size_t OpCollector::op_of(const TraceEvent& event) {
     op.name = event.node_name();
     op.type = event.text("op_name");
     op.provider = event.text("provider");
-    op.node_index = event.number("node_index").value_or(event.number("exec_plan_index").value_or(-1));
+    op.node_index =
+        event.number("node_index").value_or(event.number("exec_plan_index").value_or(-1));
     op.inputs = parse_type_shapes(event.array("input_type_shape"));
     op.outputs = parse_type_shapes(event.array("output_type_shape"));
     op.output_bytes = event.number("output_size");
@@ -63,8 +64,8 @@ void OpCollector::take(const TraceEvent& event) {
     return;
   }
   if (!event.is_op()) return;
-  // A body's events end before those of the op that runs it. They were filed as if they stood alone;
-  // now that the parent is known they move below it.
+  // A body's events end before those of the op that runs it. They were filed as if they stood
+  // alone; now that the parent is known they move below it.
   Pending mine{op_of(event), event.begin_us,    event.duration_us,
                event.thread, event.duration_us, false};
   if (has_body(event.text("op_name"))) {
@@ -91,8 +92,9 @@ void OpCollector::finish_iteration(const TraceEvent& run) {
     column[row] += one.exclusive_us * 1000;
     ++ops_[one.op].executions;
     if (keep) {
-      iteration.executions.push_back(
-          {one.op, std::max<std::int64_t>(one.begin_us - run.begin_us, 0), one.duration_us, one.thread});
+      iteration.executions.push_back({one.op,
+                                      std::max<std::int64_t>(one.begin_us - run.begin_us, 0),
+                                      one.duration_us, one.thread});
     }
   }
   if (keep) kept_ += pending_.size();

@@ -1,8 +1,8 @@
 /// \file
 /// Turns the profiler's events into ops and columns: one value per op and iteration.
-/// The runtime writes events when they end, so an iteration is everything up to its "model_run", and
-/// the body of a Loop comes before the Loop itself. An op's time is exclusive: what its body took is
-/// counted at the body's ops, so that the times of an iteration add up.
+/// The runtime writes events when they end, so an iteration is everything up to its "model_run",
+/// and the body of a Loop comes before the Loop itself. An op's time is exclusive: what its body
+/// took is counted at the body's ops, so that the times of an iteration add up.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct CollectedOp {
   std::vector<run::Tensor> outputs;
   std::optional<std::int64_t> output_bytes;
   std::int64_t thread = 0;
-  std::int64_t executions = 0;   ///< In all iterations.
+  std::int64_t executions = 0;      ///< In all iterations.
   std::int64_t first_begin_us = 0;  ///< In the iteration in which it was first seen.
   std::int64_t first_iteration = 0;
 };
@@ -36,14 +36,14 @@ struct CollectedOp {
 /// One execution of an op within an iteration.
 struct Execution {
   std::size_t op = 0;
-  std::int64_t begin_us = 0;  ///< Since the begin of the iteration.
+  std::int64_t begin_us = 0;     ///< Since the begin of the iteration.
   std::int64_t duration_us = 0;  ///< Inclusive.
   std::int64_t thread = 0;
 };
 
 /// One iteration as the profiler saw it.
 struct CollectedIteration {
-  std::int64_t duration_us = 0;  ///< Of the whole call.
+  std::int64_t duration_us = 0;       ///< Of the whole call.
   std::vector<Execution> executions;  ///< Empty when not kept.
 };
 

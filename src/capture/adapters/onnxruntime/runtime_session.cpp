@@ -18,10 +18,14 @@ Handle<T> own(T* raw, void (*release)(T*)) {
 
 GraphOptimizationLevel runtime_level(OptLevel level) {
   switch (level) {
-    case OptLevel::none: return ORT_DISABLE_ALL;
-    case OptLevel::basic: return ORT_ENABLE_BASIC;
-    case OptLevel::extended: return ORT_ENABLE_EXTENDED;
-    case OptLevel::all: break;
+    case OptLevel::none:
+      return ORT_DISABLE_ALL;
+    case OptLevel::basic:
+      return ORT_ENABLE_BASIC;
+    case OptLevel::extended:
+      return ORT_ENABLE_EXTENDED;
+    case OptLevel::all:
+      break;
   }
   return ORT_ENABLE_ALL;
 }
@@ -34,27 +38,32 @@ std::string provider_name(const Library& library, const std::string& asked) {
     return text;
   };
   for (const auto& name : library.providers()) {
-    if (lower(name) == lower(asked) || lower(name) == lower(asked) + "executionprovider") return name;
+    if (lower(name) == lower(asked) || lower(name) == lower(asked) + "executionprovider")
+      return name;
   }
   return {};
 }
 
-Status append_provider(const Library& library, OrtSessionOptions* options, const std::string& asked) {
+Status append_provider(const Library& library, OrtSessionOptions* options,
+                       const std::string& asked) {
   const auto& api = library.api();
   const std::string name = provider_name(library, asked);
   if (name.empty()) {
     std::string known;
-    for (const auto& provider : library.providers()) known += (known.empty() ? "" : ", ") + provider;
-    return Error{Errc::bad_request,
-                 fmt::format("This build of ONNX Runtime has no execution provider \"{}\"; it has {}.",
-                             printable(asked), known),
-                 {}};
+    for (const auto& provider : library.providers())
+      known += (known.empty() ? "" : ", ") + provider;
+    return Error{
+        Errc::bad_request,
+        fmt::format("This build of ONNX Runtime has no execution provider \"{}\"; it has {}.",
+                    printable(asked), known),
+        {}};
   }
   if (name == "CPUExecutionProvider") return {};
   if (name == "CUDAExecutionProvider") {
     OrtCUDAProviderOptionsV2* cuda = nullptr;
     NEUROLENS_TRY(library.check(api.CreateCUDAProviderOptions(&cuda)));
-    const auto status = library.check(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda));
+    const auto status =
+        library.check(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda));
     api.ReleaseCUDAProviderOptions(cuda);
     return status;
   }
@@ -65,12 +74,14 @@ Status append_provider(const Library& library, OrtSessionOptions* options, const
       api.SessionOptionsAppendExecutionProvider(options, short_name.c_str(), nullptr, nullptr, 0));
 }
 
-Result<Handle<OrtSessionOptions>> make_options(const Library& library, const SessionSettings& settings) {
+Result<Handle<OrtSessionOptions>> make_options(const Library& library,
+                                               const SessionSettings& settings) {
   const auto& api = library.api();
   OrtSessionOptions* raw = nullptr;
   NEUROLENS_TRY(library.check(api.CreateSessionOptions(&raw)));
   auto options = own(raw, api.ReleaseSessionOptions);
-  NEUROLENS_TRY(library.check(api.SetSessionGraphOptimizationLevel(raw, runtime_level(settings.optimisation))));
+  NEUROLENS_TRY(library.check(
+      api.SetSessionGraphOptimizationLevel(raw, runtime_level(settings.optimisation))));
   NEUROLENS_TRY(library.check(api.SetIntraOpNumThreads(raw, static_cast<int>(settings.threads))));
   NEUROLENS_TRY(library.check(api.SetInterOpNumThreads(raw, 1)));
   NEUROLENS_TRY(append_provider(library, raw, settings.provider));
@@ -78,7 +89,8 @@ Result<Handle<OrtSessionOptions>> make_options(const Library& library, const Ses
     NEUROLENS_TRY(library.check(api.EnableProfiling(raw, settings.profile_prefix.c_str())));
   }
   if (!settings.optimized_path.empty()) {
-    NEUROLENS_TRY(library.check(api.SetOptimizedModelFilePath(raw, settings.optimized_path.c_str())));
+    NEUROLENS_TRY(
+        library.check(api.SetOptimizedModelFilePath(raw, settings.optimized_path.c_str())));
     NEUROLENS_TRY(library.check(
         api.AddSessionConfigEntry(raw, kOrtSessionOptionsOptimizedModelExternalInitializersFileName,
                                   settings.optimized_weights.c_str())));
@@ -122,7 +134,8 @@ onnx::TypeInfo read_type(const Library& library, const OrtTypeInfo* info) {
   if (!library.check(api.GetOnnxTypeFromTypeInfo(info, &kind)).ok()) return out;
   if (kind == ONNX_TYPE_TENSOR || kind == ONNX_TYPE_SPARSETENSOR) {
     const OrtTensorTypeAndShapeInfo* tensor = nullptr;
-    if (!library.check(api.CastTypeInfoToTensorInfo(info, &tensor)).ok() || tensor == nullptr) return out;
+    if (!library.check(api.CastTypeInfoToTensorInfo(info, &tensor)).ok() || tensor == nullptr)
+      return out;
     out = tensor_type(library, tensor);
     if (kind == ONNX_TYPE_SPARSETENSOR) out.kind = onnx::TypeKind::sparse_tensor;
     return out;
@@ -162,8 +175,8 @@ Result<Handle<OrtValue>> make_tensor(const Library& library, onnx::Tensor& tenso
   if (tensor.type == onnx::DType::string) {
     OrtAllocator* allocator = nullptr;
     NEUROLENS_TRY(library.check(api.GetAllocatorWithDefaultOptions(&allocator)));
-    NEUROLENS_TRY(library.check(
-        api.CreateTensorAsOrtValue(allocator, tensor.dims.data(), tensor.dims.size(), element, &raw)));
+    NEUROLENS_TRY(library.check(api.CreateTensorAsOrtValue(allocator, tensor.dims.data(),
+                                                           tensor.dims.size(), element, &raw)));
     auto out = own(raw, api.ReleaseValue);
     std::vector<const char*> texts;
     for (const auto& text : tensor.strings) texts.push_back(text.c_str());
@@ -171,7 +184,8 @@ Result<Handle<OrtValue>> make_tensor(const Library& library, onnx::Tensor& tenso
     return out;
   }
   OrtMemoryInfo* memory = nullptr;
-  NEUROLENS_TRY(library.check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &memory)));
+  NEUROLENS_TRY(
+      library.check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &memory)));
   const auto holder = own(memory, api.ReleaseMemoryInfo);
   static char empty = 0;  // the runtime wants an address even for no elements
   void* data = tensor.bytes.empty() ? &empty : tensor.bytes.data();
@@ -227,15 +241,16 @@ Result<RuntimeSession> RuntimeSession::create(std::shared_ptr<const Library> lib
   NEUROLENS_ASSIGN(const auto options, make_options(*library, settings));
   RuntimeSession out(std::move(library));
   OrtSession* raw = nullptr;
-  NEUROLENS_TRY(out.library_->check(
-      out.library_->api().CreateSession(out.library_->env(), model_path.c_str(), options.get(), &raw)));
+  NEUROLENS_TRY(out.library_->check(out.library_->api().CreateSession(
+      out.library_->env(), model_path.c_str(), options.get(), &raw)));
   out.session_.reset(raw);
   NEUROLENS_TRY(out.read_ports());
   return out;
 }
 
 Result<RuntimeSession> RuntimeSession::create_from(std::shared_ptr<const Library> library,
-                                                   std::string_view model, const SessionSettings& settings) {
+                                                   std::string_view model,
+                                                   const SessionSettings& settings) {
   NEUROLENS_ASSIGN(const auto options, make_options(*library, settings));
   RuntimeSession out(std::move(library));
   OrtSession* raw = nullptr;
@@ -250,7 +265,8 @@ Status RuntimeSession::read_ports() {
   const auto& api = library_->api();
   OrtAllocator* allocator = nullptr;
   NEUROLENS_TRY(library_->check(api.GetAllocatorWithDefaultOptions(&allocator)));
-  const auto read = [&](auto count_of, auto name_of, auto type_of, std::vector<Port>& ports) -> Status {
+  const auto read = [&](auto count_of, auto name_of, auto type_of,
+                        std::vector<Port>& ports) -> Status {
     std::size_t count = 0;
     NEUROLENS_TRY(library_->check(count_of(session_.get(), &count)));
     for (std::size_t i = 0; i < count; ++i) {
@@ -267,9 +283,12 @@ Status RuntimeSession::read_ports() {
     }
     return {};
   };
-  NEUROLENS_TRY(read(api.SessionGetInputCount, api.SessionGetInputName, api.SessionGetInputTypeInfo, inputs_));
-  NEUROLENS_TRY(read(api.SessionGetOutputCount, api.SessionGetOutputName, api.SessionGetOutputTypeInfo, outputs_));
-  // Pointers into `inputs_` and `outputs_` stay valid when the session moves: vectors keep their heap.
+  NEUROLENS_TRY(read(api.SessionGetInputCount, api.SessionGetInputName, api.SessionGetInputTypeInfo,
+                     inputs_));
+  NEUROLENS_TRY(read(api.SessionGetOutputCount, api.SessionGetOutputName,
+                     api.SessionGetOutputTypeInfo, outputs_));
+  // Pointers into `inputs_` and `outputs_` stay valid when the session moves: vectors keep their
+  // heap.
   for (const auto& port : inputs_) input_names_.push_back(port.name.c_str());
   for (const auto& port : outputs_) output_names_.push_back(port.name.c_str());
   results_.assign(outputs_.size(), nullptr);
@@ -277,9 +296,9 @@ Status RuntimeSession::read_ports() {
 }
 
 Status RuntimeSession::execute(const FeedSet& feeds) {
-  return library_->check(library_->api().Run(session_.get(), nullptr, input_names_.data(),
-                                             feeds.values().data(), feeds.values().size(),
-                                             output_names_.data(), output_names_.size(), results_.data()));
+  return library_->check(library_->api().Run(
+      session_.get(), nullptr, input_names_.data(), feeds.values().data(), feeds.values().size(),
+      output_names_.data(), output_names_.size(), results_.data()));
 }
 
 void RuntimeSession::drop_outputs() {
@@ -307,8 +326,8 @@ Result<std::vector<onnx::TypeInfo>> RuntimeSession::probe_outputs(const FeedSet&
     OrtTypeInfo* info = nullptr;
     onnx::TypeInfo type;
     int has_value = 0;
-    if (value != nullptr && library_->check(api.HasValue(value, &has_value)).ok() && has_value != 0 &&
-        library_->check(api.GetTypeInfo(value, &info)).ok() && info != nullptr) {
+    if (value != nullptr && library_->check(api.HasValue(value, &has_value)).ok() &&
+        has_value != 0 && library_->check(api.GetTypeInfo(value, &info)).ok() && info != nullptr) {
       type = read_type(*library_, info);
       api.ReleaseTypeInfo(info);
     }
@@ -322,7 +341,8 @@ Result<std::string> RuntimeSession::end_profiling() {
   OrtAllocator* allocator = nullptr;
   NEUROLENS_TRY(library_->check(library_->api().GetAllocatorWithDefaultOptions(&allocator)));
   char* path = nullptr;
-  NEUROLENS_TRY(library_->check(library_->api().SessionEndProfiling(session_.get(), allocator, &path)));
+  NEUROLENS_TRY(
+      library_->check(library_->api().SessionEndProfiling(session_.get(), allocator, &path)));
   std::string out = path;
   allocator->Free(allocator, path);
   return out;

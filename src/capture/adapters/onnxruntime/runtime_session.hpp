@@ -20,8 +20,8 @@ struct SessionSettings {
   std::int64_t threads = 1;
   OptLevel optimisation = OptLevel::all;
   std::string provider = "cpu";
-  std::string profile_prefix;  ///< Not empty: the runtime's profiler is on and writes here.
-  std::string optimized_path;  ///< Not empty: the optimised model is written here...
+  std::string profile_prefix;     ///< Not empty: the runtime's profiler is on and writes here.
+  std::string optimized_path;     ///< Not empty: the optimised model is written here...
   std::string optimized_weights;  ///< ...with its weights in this file beside it.
 };
 
@@ -57,10 +57,12 @@ class FeedSet {
 class RuntimeSession {
  public:
   /// Errors: refused with the runtime's reason; bad_request for a provider that the library lacks.
-  static Result<RuntimeSession> create(std::shared_ptr<const Library> library, const std::string& model_path,
+  static Result<RuntimeSession> create(std::shared_ptr<const Library> library,
+                                       const std::string& model_path,
                                        const SessionSettings& settings);
   /// The same for a model in memory.
-  static Result<RuntimeSession> create_from(std::shared_ptr<const Library> library, std::string_view model,
+  static Result<RuntimeSession> create_from(std::shared_ptr<const Library> library,
+                                            std::string_view model,
                                             const SessionSettings& settings);
 
   [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }

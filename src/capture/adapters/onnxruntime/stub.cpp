@@ -6,14 +6,18 @@ namespace neurolens::capture {
 namespace {
 
 constexpr const char* kReason =
-    "This build has no ONNX Runtime adapter: its headers were not found. Run scripts/setup_onnxruntime, then configure "
+    "This build has no ONNX Runtime adapter: its headers were not found. Run "
+    "scripts/setup_onnxruntime, then configure "
     "and build again.";
 
 class Stub final : public Adapter {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "onnxruntime"; }
-  [[nodiscard]] Availability probe(const Host& /*host*/) const override { return {false, kReason, {}, {}}; }
-  [[nodiscard]] Result<std::unique_ptr<Session>> open(const CaptureRequest& /*request*/) const override {
+  [[nodiscard]] Availability probe(const Host& /*host*/) const override {
+    return {false, kReason, {}, {}};
+  }
+  [[nodiscard]] Result<std::unique_ptr<Session>> open(
+      const CaptureRequest& /*request*/) const override {
     return Error{Errc::unavailable, kReason, {}};
   }
 };
@@ -21,6 +25,8 @@ class Stub final : public Adapter {
 }  // namespace
 
 std::unique_ptr<const Adapter> make_onnxruntime();
-std::unique_ptr<const Adapter> make_onnxruntime() { return std::make_unique<Stub>(); }
+std::unique_ptr<const Adapter> make_onnxruntime() {
+  return std::make_unique<Stub>();
+}
 
 }  // namespace neurolens::capture

@@ -1,4 +1,5 @@
-// Any bytes may stand in a profile: the reader must neither crash nor hang, and must not lose count.
+// Any bytes may stand in a profile: the reader must neither crash nor hang, and must not lose
+// count.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

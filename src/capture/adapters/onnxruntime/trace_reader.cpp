@@ -56,12 +56,14 @@ struct NameAndArgs {
 };
 std::optional<NameAndArgs> split_name(std::string_view line) {
   const std::size_t name = after_key(line, "name");
-  if (name == std::string_view::npos || name >= line.size() || line[name] != '"') return std::nullopt;
+  if (name == std::string_view::npos || name >= line.size() || line[name] != '"')
+    return std::nullopt;
   const std::size_t end = line.find("\",\"args\"", name + 1);
   if (end == std::string_view::npos) return std::nullopt;
   const std::size_t args = line.find('{', end);
   const std::size_t last = line.rfind('}');
-  if (args == std::string_view::npos || last == std::string_view::npos || last <= args) return std::nullopt;
+  if (args == std::string_view::npos || last == std::string_view::npos || last <= args)
+    return std::nullopt;
   return NameAndArgs{line.substr(name + 1, end - name - 1), line.substr(args, last - args)};
 }
 
@@ -106,7 +108,8 @@ void TraceReader::line(std::string_view text) {
   }
   TraceEvent event;
   const auto names = split_name(text);
-  const std::string_view head = names ? text.substr(0, static_cast<std::size_t>(names->name.data() - text.data())) : text;
+  const std::string_view head =
+      names ? text.substr(0, static_cast<std::size_t>(names->name.data() - text.data())) : text;
   const auto begin = integer_at(head, after_key(head, "ts"));
   const auto duration = integer_at(head, after_key(head, "dur"));
   if (!names || !begin || !duration || *begin < 0 || *duration < 0) {
@@ -114,7 +117,8 @@ void TraceReader::line(std::string_view text) {
     return;
   }
   const std::size_t category = after_key(head, "cat");
-  event.kind = category == std::string_view::npos ? TraceEvent::Kind::other : kind_of(quoted_at(head, category));
+  event.kind = category == std::string_view::npos ? TraceEvent::Kind::other
+                                                  : kind_of(quoted_at(head, category));
   event.name = names->name;
   event.args = names->args;
   event.begin_us = *begin;
@@ -152,7 +156,8 @@ bool TraceReader::finish() {
 }
 
 Result<TraceReader> read_trace(const std::string& path, TraceReader::Sink sink) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
+                                                             &std::fclose);
   if (file == nullptr) return system_error(errno, path, "reading the profile");
   TraceReader reader(std::move(sink));
   std::string buffer(std::size_t{1} << 20, '\0');
@@ -168,10 +173,13 @@ std::vector<run::Tensor> parse_type_shapes(std::string_view text) {
   std::size_t at = 0;
   while ((at = text.find('{', at)) != std::string_view::npos) {
     const std::size_t quote = text.find('"', at);
-    const std::string_view type = quote == std::string_view::npos ? std::string_view() : quoted_at(text, quote);
+    const std::string_view type =
+        quote == std::string_view::npos ? std::string_view() : quoted_at(text, quote);
     const std::size_t open = text.find('[', at);
     const std::size_t close = text.find(']', at);
-    if (type.empty() || open == std::string_view::npos || close == std::string_view::npos || close < open) break;
+    if (type.empty() || open == std::string_view::npos || close == std::string_view::npos ||
+        close < open)
+      break;
     run::Tensor tensor;
     tensor.dtype = run_dtype_of_trace(type);
     tensor.shape.emplace();

@@ -1,8 +1,8 @@
 /// \file
 /// Reads the file that ONNX Runtime's profiler writes: a bare JSON array, one event a line.
 /// The reader is tolerant, because the writer is not careful: names are not escaped (a quote in a
-/// node's name breaks the JSON), and a process that dies leaves no closing bracket. It never builds a
-/// tree: an event's fields are found by their keys, so a million events cost about a second.
+/// node's name breaks the JSON), and a process that dies leaves no closing bracket. It never builds
+/// a tree: an event's fields are found by their keys, so a million events cost about a second.
 #pragma once
 
 #include <cstdint>
