@@ -1,0 +1,78 @@
+/// \file
+/// Tokens of a scanned text: words, numbers, strings, operators; comments are gone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "functions/words.hpp"
+#include "lex/scanner.hpp"
+
+namespace neurolens::codebase {
+
+enum class TokenKind : std::uint8_t { end, word, number, string, op, directive, newline };
+
+/// Two-byte operators are packed as (first << 8 | second).
+constexpr std::uint16_t op2(char a, char b) {
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(a) << 8 |
+                                    static_cast<unsigned char>(b));
+}
+
+struct Token {
+  TokenKind kind = TokenKind::end;
+  Word word = Word::none;
+  std::uint16_t op = 0;  ///< One byte, or op2().
+  bool space_before = true;
+  bool first_on_line = false;
+  std::uint32_t line = 1;    ///< Where it starts, 1-based.
+  std::uint32_t column = 0;  ///< Bytes before it on its line; only for the first token of a line.
+  std::string_view text;     ///< Of words and directives (the word behind '#').
+
+  [[nodiscard]] bool is(char c) const {
+    return kind == TokenKind::op && op == static_cast<unsigned char>(c);
+  }
+  [[nodiscard]] bool is(char a, char b) const { return kind == TokenKind::op && op == op2(a, b); }
+  [[nodiscard]] bool is(Word w) const { return kind == TokenKind::word && word == w; }
+};
+
+struct TokenOptions {
+  bool directives = false;  ///< '#' at the start of a line is a directive, taken whole.
+  bool newlines = false;    ///< Report line ends (Python).
+};
+
+/// Reads tokens one by one. Linear; keeps references to the text and the segments.
+class Tokens {
+ public:
+  Tokens(std::string_view text, std::span<const Segment> segments, const WordTable& words,
+         TokenOptions options)
+      : text_(text), segments_(segments), words_(words), options_(options) {
+    gap_end_ = segments_.empty() ? text_.size() : segments_[0].begin;
+  }
+  Token next();
+  /// Line of the reading position.
+  [[nodiscard]] std::uint32_t line() const { return line_; }
+  /// Byte offset right behind the token read last.
+  [[nodiscard]] std::size_t offset() const { return at_; }
+  [[nodiscard]] std::string_view text() const { return text_; }
+
+ private:
+  Token take_segment(Token token);
+  Token take_directive(Token token);
+  void count_lines(std::size_t from, std::size_t to);
+  void cross_segment();
+
+  std::string_view text_;
+  std::span<const Segment> segments_;
+  const WordTable& words_;
+  TokenOptions options_;
+  std::size_t at_ = 0;
+  std::size_t gap_end_ = 0;  ///< Start of the next segment, or the text's size.
+  std::size_t segment_ = 0;  ///< Index of the next segment.
+  std::size_t line_start_ = 0;
+  std::uint32_t line_ = 1;
+  bool line_fresh_ = true;
+};
+
+}  // namespace neurolens::codebase

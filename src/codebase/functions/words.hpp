@@ -1,0 +1,72 @@
+/// \file
+/// The words that matter for finding and measuring functions, per group of languages.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "neurolens/codebase/language.hpp"
+
+namespace neurolens::codebase {
+
+enum class Word : std::uint8_t {
+  none,
+  branch,  ///< if, unless, guard
+  else_,
+  elif,  ///< elif, elseif
+  loop,  ///< for, while, foreach, loop, repeat
+  while_,
+  do_,
+  choose,  ///< switch, match, when, select
+  case_,
+  handler,  ///< catch, except
+  try_,
+  logical_and,
+  logical_or,
+  jump,   ///< goto
+  leave,  ///< break, continue: with a label they are jumps
+  scope,  ///< class, struct, namespace, ...
+  enum_,
+  function,  ///< fn, func, fun, function, def
+  operator_,
+  template_,
+  extern_,
+  new_,
+  special,    ///< alignas(...), noexcept(...): a group that names no function
+  qualifier,  ///< const, override, ...: may stand behind a parameter list
+  return_,
+  lambda,
+  other,  ///< Any other word that names no function.
+};
+
+/// Word classes of one language. Look-up is one hash of length, first and last byte.
+class WordTable {
+ public:
+  explicit WordTable(unsigned group);
+  [[nodiscard]] Word find(std::string_view text) const {
+    const Entry* entry = &entries_[slot(text)];
+    for (; !entry->text.empty();
+         entry = &entries_[(static_cast<std::size_t>(entry - entries_.data()) + 1) % kSlots]) {
+      if (entry->text == text) return entry->word;
+    }
+    return Word::none;
+  }
+  /// The table for a language.
+  static const WordTable& of(LanguageId language);
+
+ private:
+  struct Entry {
+    std::string_view text;
+    Word word = Word::none;
+  };
+  static constexpr std::size_t kSlots = 512;
+  static std::size_t slot(std::string_view text) {
+    return (text.size() * 131u + static_cast<unsigned char>(text.front()) * 29u +
+            static_cast<unsigned char>(text.back()) * 7u) %
+           kSlots;
+  }
+  std::array<Entry, kSlots> entries_{};
+};
+
+}  // namespace neurolens::codebase
