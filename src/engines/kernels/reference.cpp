@@ -207,51 +207,51 @@ void scatter_rows(std::int64_t rows, std::int64_t width, const std::int32_t* ind
 
 template <class T>
 void adaptive_forward(const AdaptiveForward<T>& f) {
-  for (std::int64_t r = 0; r < f.count; ++r) {
-    const std::int64_t row = f.node[r] * f.hidden;
-    T read_out = f.beta[f.node[r]];
+  const std::int64_t hidden = f.rows.hidden;
+  for (std::int64_t r = 0; r < f.rows.count; ++r) {
+    const std::int64_t node = f.rows.node[r];
+    const T* h = f.rows.h[r];
+    T* next = f.rows.h_next[r];
+    const T* u = f.u + f.rows.stream[r] * hidden;
+    T read_out = f.beta[node];
     T mean = 0;
-    for (std::int64_t j = 0; j < f.hidden; ++j) {
+    for (std::int64_t j = 0; j < hidden; ++j) {
       T z = f.b[j];
-      for (std::int64_t i = 0; i < f.hidden; ++i) z += f.h[row + i] * f.w[i * f.hidden + j];
-      const T next = std::tanh(f.h[row + j] + f.gain[r] * z + f.alpha * f.g[row + j] * f.u[j]);
-      f.h_next[row + j] = next;
-      read_out += f.v[row + j] * next;
-      mean += next;
+      for (std::int64_t i = 0; i < hidden; ++i) z += h[i] * f.w[i * hidden + j];
+      next[j] = std::tanh(h[j] + f.gain[r] * z + f.alpha * f.g[node * hidden + j] * u[j]);
+      read_out += f.v[node * hidden + j] * next[j];
+      mean += next[j] / T(hidden);
     }
-    f.activity[f.node[r]] = sigmoid(read_out);
+    const std::int64_t at = f.rows.stream[r] * f.rows.nodes + node;
+    f.activity[at] = sigmoid(read_out);
     if (f.variance == nullptr) continue;
-    mean /= T(f.hidden);
     T var = 0;
-    for (std::int64_t j = 0; j < f.hidden; ++j) {
-      var += (f.h_next[row + j] - mean) * (f.h_next[row + j] - mean);
-    }
-    f.variance[f.node[r]] = var / T(f.hidden);
+    for (std::int64_t j = 0; j < hidden; ++j) var += (next[j] - mean) * (next[j] - mean);
+    f.variance[at] = var / T(hidden);
   }
 }
 
 template <class T>
 void adaptive_backward(const AdaptiveBackward<T>& f) {
-  const std::int64_t hidden = f.hidden;
-  for (std::int64_t r = 0; r < f.count; ++r) {
-    const std::int64_t node = f.node[r];
-    const std::int64_t row = node * hidden;
-    const T a = f.activity[node];
-    const T da = f.dactivity[node] * a * (T(1) - a);
+  const std::int64_t hidden = f.rows.hidden;
+  for (std::int64_t r = 0; r < f.rows.count; ++r) {
+    const std::int64_t node = f.rows.node[r];
+    const std::int64_t at = f.rows.stream[r] * f.rows.nodes + node;
+    const T* next = f.rows.h_next[r];
+    const T* u = f.u + f.rows.stream[r] * hidden;
+    T* du = f.du + f.rows.stream[r] * hidden;
+    const T da = f.dactivity[at] * f.activity[at] * (T(1) - f.activity[at]);
     f.dbeta[node] += da;
-    T* q = f.q + r * hidden;
     for (std::int64_t j = 0; j < hidden; ++j) {
-      const T next = f.h_next[row + j];
-      const T gh = da * f.v[row + j] + (f.carry != nullptr ? f.carry[row + j] : T(0));
-      q[j] = gh * (T(1) - next * next);
-      if (f.carry != nullptr) f.carry[row + j] = q[j];
-      f.db_phase[j] += q[j];
-      f.dv[row + j] += da * next;
-      f.dg[row + j] += f.alpha * q[j] * f.u[j];
-      f.du[j] += q[j] * f.g[row + j];
-    }
-    for (std::int64_t i = 0; i < hidden; ++i) {
-      for (std::int64_t j = 0; j < hidden; ++j) f.dw_phase[i * hidden + j] += f.h[row + i] * q[j];
+      const T gh = da * f.v[node * hidden + j] + (f.carry != nullptr ? f.carry[r][j] : T(0));
+      const T q = gh * (T(1) - next[j] * next[j]);
+      if (f.carry != nullptr) f.carry[r][j] = q;
+      if (f.q != nullptr) f.q[r * hidden + j] = q;
+      f.db_phase[j] += q;
+      f.dv[node * hidden + j] += da * next[j];
+      f.dg[node * hidden + j] += f.alpha * q * u[j];
+      du[j] += q * f.g[node * hidden + j];
+      for (std::int64_t i = 0; i < hidden; ++i) f.dw_phase[i * hidden + j] += f.rows.h[r][i] * q;
     }
   }
 }

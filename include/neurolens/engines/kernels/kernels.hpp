@@ -83,29 +83,38 @@ struct Sgd {
   T decay = 0;
 };
 
-/// The adaptive cell's forward step over a list of awake rows, all of one stream:
-/// h' = tanh(h + gain (W h + b) + alpha g_n * u);  a = sigmoid(<v_n, h'> + beta_n).
-/// W is stored input-major: z_j = sum_i h_i w[i * hidden + j].
+/// Awake rows of the adaptive cell: one for each (stream of the batch, node). Any order is right;
+/// rows of one node side by side are fastest.
 template <class T>
-struct AdaptiveForward {
-  std::int64_t count = 0;              ///< Awake rows.
-  std::int64_t hidden = 0;             ///< H.
-  const std::int32_t* node = nullptr;  ///< [count], the node of each row.
-  const T* h = nullptr;                ///< [nodes][H], the stream's hidden state.
-  T* h_next = nullptr;                 ///< [nodes][H]; only awake rows are written.
-  const T* gain = nullptr;             ///< [count], 1 + s_phase.
-  const T* w = nullptr;
-  const T* b = nullptr;
-  const T* u = nullptr;  ///< [H], the stream's input current.
-  const T* g = nullptr;  ///< [nodes][H].
-  T alpha = 1;
-  const T* v = nullptr;     ///< [nodes][H].
-  const T* beta = nullptr;  ///< [nodes].
-  T* activity = nullptr;    ///< [nodes]; awake ones are written.
-  T* variance = nullptr;    ///< [nodes] or null: Var_j(h'_j) of awake rows.
+struct AdaptiveRows {
+  std::int64_t count = 0;
+  std::int64_t hidden = 0;               ///< H.
+  std::int64_t nodes = 0;                ///< N.
+  const std::int32_t* node = nullptr;    ///< [count], in [0, N).
+  const std::int32_t* stream = nullptr;  ///< [count], the row of the batch.
+  const T* const* h = nullptr;           ///< [count], each H elements.
+  T* const* h_next = nullptr;            ///< [count], each H elements; not the same as h.
 };
 
-/// The step backwards over rows of one stream *and one phase* (they share gain and dw_phase).
+/// The adaptive cell's forward step over awake rows:
+/// h' = tanh(h + gain (W h + b) + alpha g_n * u);  a = sigmoid(<v_n, h'> + beta_n).
+/// W is stored input-major: z_j = sum_i h_i w[i * H + j].
+template <class T>
+struct AdaptiveForward {
+  AdaptiveRows<T> rows;
+  const T* gain = nullptr;  ///< [count], 1 + s_phase.
+  const T* w = nullptr;     ///< H x H.
+  const T* b = nullptr;     ///< [H].
+  const T* u = nullptr;     ///< [streams][H], input currents.
+  const T* g = nullptr;     ///< [N][H].
+  T alpha = 1;
+  const T* v = nullptr;     ///< [N][H].
+  const T* beta = nullptr;  ///< [N].
+  T* activity = nullptr;    ///< [streams][N]; awake ones are written.
+  T* variance = nullptr;    ///< [streams][N] or null: Var_j(h'_j) of awake rows.
+};
+
+/// The step backwards over awake rows of *one phase* (they share gain and dw_phase).
 /// q = (da_n a(1-a) v_n + carry) (1 - h'^2); all sums run over the listed rows:
 /// dw_phase += h^T q; db_phase += q; dg_n += alpha q u; dv_n += da' h'; dbeta_n += da'; du += q
 /// g_n. The caller turns dw_phase and db_phase into dW, db and ds (they are linear in 1 + s), and
@@ -113,25 +122,21 @@ struct AdaptiveForward {
 /// the W part: carry <- q; the W part is a plain product that follows.
 template <class T>
 struct AdaptiveBackward {
-  std::int64_t count = 0;
-  std::int64_t hidden = 0;
-  const std::int32_t* node = nullptr;
-  const T* h = nullptr;
-  const T* h_next = nullptr;
-  const T* activity = nullptr;
-  const T* dactivity = nullptr;  ///< [nodes], gradient of a.
+  AdaptiveRows<T> rows;
+  const T* activity = nullptr;   ///< [streams][N].
+  const T* dactivity = nullptr;  ///< [streams][N], gradient of a.
   const T* u = nullptr;
   const T* g = nullptr;
   T alpha = 1;
   const T* v = nullptr;
-  T* carry = nullptr;     ///< [nodes][H] or null.
-  T* q = nullptr;         ///< Scratch, [count][H]; holds q afterwards.
-  T* dw_phase = nullptr;  ///< H x H.
-  T* db_phase = nullptr;  ///< [H].
-  T* dg = nullptr;
-  T* dv = nullptr;
-  T* dbeta = nullptr;
-  T* du = nullptr;  ///< [H], accumulated, without alpha.
+  T* const* carry = nullptr;  ///< [count] rows of H elements, or null.
+  T* q = nullptr;             ///< [count][H] or null: receives q when the caller needs it.
+  T* dw_phase = nullptr;      ///< H x H.
+  T* db_phase = nullptr;      ///< [H].
+  T* dg = nullptr;            ///< [N][H].
+  T* dv = nullptr;            ///< [N][H].
+  T* dbeta = nullptr;         ///< [N].
+  T* du = nullptr;            ///< [streams][H], accumulated, without alpha.
 };
 
 /// Numbers of the phase controller; see engines/nn/phase.hpp for their meaning and defaults.

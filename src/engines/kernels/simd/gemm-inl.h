@@ -2,7 +2,7 @@
 // Method: C is cut into panels of 4 (or 2) vectors and tiles of 6 rows; a tile lives in registers
 // while the inner index runs, so an element is summed in order whatever the shape. B is read in
 // place where its rows are contiguous and whole vectors; transposed operands and ragged right edges
-// go through a packed panel on the stack, 256 inner steps at a time.
+// go through a packed panel on the stack, 128 inner steps at a time.
 #if defined(NEUROLENS_KERNELS_GEMM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NEUROLENS_KERNELS_GEMM_INL_H_
 #undef NEUROLENS_KERNELS_GEMM_INL_H_
@@ -32,15 +32,16 @@ constexpr int kTileVectors = 2;  // 16 registers: 12 sums, 2 of B, 1 of A
 constexpr int kTileVectors = 4;  // 32 registers: 24 sums, 4 of B
 #endif
 constexpr std::int64_t kPanel = kTileVectors * kLanes;
-constexpr std::int64_t kChunk = 256;  // inner steps per packed panel: 64 KiB on AVX-512
+constexpr std::int64_t kChunk = 128;  // inner steps per packed panel: 32 KiB on AVX-512
 
-// Rows of the left operand: row i, inner step p at base[(index ? index[i] : i) * row + p * step].
+// Rows of the left operand: row i, inner step p at base[i * row + p * step], or at pointer[i][p *
+// step].
 struct Rows {
   const float* base;
   std::int64_t row;
   std::int64_t step;
-  const std::int32_t* index;
-  const float* at(std::int64_t i) const { return base + (index != nullptr ? index[i] : i) * row; }
+  const float* const* pointer;
+  const float* at(std::int64_t i) const { return pointer != nullptr ? pointer[i] : base + i * row; }
 };
 
 template <int MR, int NV>
@@ -192,7 +193,9 @@ inline void Multiply(const Gemm<float>& g, const Rows& rows) {
     const std::int64_t nr = std::min(kPanel, g.n - n0);
     const int nv = static_cast<int>((nr + kLanes - 1) / kLanes);
     const bool whole = nr == nv * kLanes;
-    const bool direct = whole && !g.transpose_b;
+    // Rows far apart fall into few sets of the cache: pack them when several tiles reuse the panel.
+    const bool far = g.ldb > kPanel && g.m > 2 * kTileRows;
+    const bool direct = whole && !g.transpose_b && !far;
     const std::int64_t chunk = direct ? std::max<std::int64_t>(g.k, 1) : kChunk;
     for (std::int64_t k0 = 0; k0 < std::max<std::int64_t>(g.k, 1); k0 += chunk) {
       const std::int64_t kc = std::min(chunk, g.k - k0);

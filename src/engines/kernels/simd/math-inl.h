@@ -51,36 +51,46 @@ HWY_INLINE V Reciprocal(V x) {
 #endif
 }
 
-// Scale 2^n and p = expm1(r) such that exp(x) = 2^n (1 + p).
-HWY_INLINE void ReduceExp(V x, V& scale, V& p) {
+// expm1(r) for |r| <= ln2/2.
+HWY_INLINE V ExpM1Core(V r) {
   const D d;
-  const hn::RebindToSigned<D> di;
-  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
-  const V nf = hn::ConvertTo(d, n);
-  V r = hn::NegMulAdd(nf, hn::Set(d, 0.693145751953125f), x);
-  r = hn::NegMulAdd(nf, hn::Set(d, 1.42860682030941723e-6f), r);
   V q = hn::MulAdd(r, hn::Set(d, 0.00139505998f), hn::Set(d, 0.00836895406f));
   q = hn::MulAdd(r, q, hn::Set(d, 0.0416662060f));
   q = hn::MulAdd(r, q, hn::Set(d, 0.166665182f));
   q = hn::MulAdd(r, q, hn::Set(d, 0.5f));
-  p = hn::MulAdd(hn::Mul(r, r), q, r);
-  scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+  return hn::MulAdd(hn::Mul(r, r), q, r);
 }
+
+// 2^n from n + 1.5 * 2^23, the sum that rounds n to an integer and leaves it in the low bits.
+HWY_INLINE V PowerOfTwo(V shifted) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const auto n = hn::ShiftLeft<23>(hn::BitCast(du, shifted));
+  return hn::BitCast(d, hn::Add(n, hn::Set(du, 0x3F800000u)));
+}
+
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
 HWY_INLINE V Exp(V x) {
   const D d;
   x = hn::Min(hn::Max(x, hn::Set(d, -87.0f)), hn::Set(d, 88.0f));
-  V scale, p;
-  ReduceExp(x, scale, p);
-  return hn::MulAdd(scale, p, scale);
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504088896341f), hn::Set(d, kRounder));
+  const V n = hn::Sub(shifted, hn::Set(d, kRounder));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
+  r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723e-6f), r);
+  const V scale = PowerOfTwo(shifted);
+  return hn::MulAdd(scale, ExpM1Core(r), scale);
 }
 
 HWY_INLINE V Tanh(V x) {
   const D d;
   x = hn::Min(hn::Max(x, hn::Set(d, -9.02f)), hn::Set(d, 9.02f));
-  V scale, p;
-  ReduceExp(hn::Add(x, x), scale, p);
-  const V e = hn::MulAdd(scale, p, hn::Sub(scale, hn::Set(d, 1.0f)));
+  // One reduction step is enough: where n is large, tanh is flat.
+  const V shifted = hn::MulAdd(x, hn::Set(d, 2.88539008177792681f), hn::Set(d, kRounder));
+  const V n = hn::Sub(shifted, hn::Set(d, kRounder));
+  const V r = hn::NegMulAdd(n, hn::Set(d, 0.693147180559945309f), hn::Add(x, x));
+  const V scale = PowerOfTwo(shifted);
+  const V e = hn::MulAdd(scale, ExpM1Core(r), hn::Sub(scale, hn::Set(d, 1.0f)));
   return hn::Mul(e, Reciprocal(hn::Add(e, hn::Set(d, 2.0f))));
 }
 
