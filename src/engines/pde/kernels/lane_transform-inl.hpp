@@ -340,26 +340,23 @@ void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const
 }
 
 void eliminate_row_impl(std::size_t n, double* row, const double* scale, double weight,
-                        const double* previous, const double* factor, std::size_t factor_count,
-                        const double* limit) {
+                        const double* previous, const double* factor) {
   const D d;
   const V w = hn::Set(d, weight);
   for (std::size_t q = 0; q < n; q += kLanes) {
     const std::size_t count = part(n, q);
-    V v = hn::Mul(hn::Mul(load_part(row + q, count), hn::LoadU(d, scale + q)), w);
+    V v = hn::Mul(hn::Mul(load_part(row + q, count), load_part(scale + q, count)), w);
     if (previous != nullptr) v = hn::Sub(v, load_part(previous + q, count));
-    v = hn::Mul(v, hn::LoadU(d, (q < factor_count ? factor : limit) + q));
-    store_part(v, count, row + q);
+    store_part(hn::Mul(v, load_part(factor + q, count)), count, row + q);
   }
 }
 
-void substitute_row_impl(std::size_t n, double* row, const double* next, const double* factor,
-                         std::size_t factor_count, const double* limit) {
-  const D d;
+void substitute_row_impl(std::size_t n, double* row, const double* next, const double* factor) {
   for (std::size_t q = 0; q < n; q += kLanes) {
     const std::size_t count = part(n, q);
-    const V m = hn::LoadU(d, (q < factor_count ? factor : limit) + q);
-    store_part(hn::NegMulAdd(m, load_part(next + q, count), load_part(row + q, count)), count, row + q);
+    store_part(hn::NegMulAdd(load_part(factor + q, count), load_part(next + q, count),
+                             load_part(row + q, count)),
+               count, row + q);
   }
 }
 

@@ -65,14 +65,11 @@ void clear_unused(const Stage& stage, double* buffer) {
   HWY_DYNAMIC_DISPATCH(clear_unused_impl)(stage, buffer);
 }
 void eliminate_row(std::size_t n, double* row, const double* scale, double weight,
-                   const double* previous, const double* factor, std::size_t factor_count,
-                   const double* limit) {
-  HWY_DYNAMIC_DISPATCH(eliminate_row_impl)
-  (n, row, scale, weight, previous, factor, factor_count, limit);
+                   const double* previous, const double* factor) {
+  HWY_DYNAMIC_DISPATCH(eliminate_row_impl)(n, row, scale, weight, previous, factor);
 }
-void substitute_row(std::size_t n, double* row, const double* next, const double* factor,
-                    std::size_t factor_count, const double* limit) {
-  HWY_DYNAMIC_DISPATCH(substitute_row_impl)(n, row, next, factor, factor_count, limit);
+void substitute_row(std::size_t n, double* row, const double* next, const double* factor) {
+  HWY_DYNAMIC_DISPATCH(substitute_row_impl)(n, row, next, factor);
 }
 void smooth_row(std::size_t n, const double* f, const double* const* neighbours,
                 std::size_t neighbour_count, double a, double b, double* out) {

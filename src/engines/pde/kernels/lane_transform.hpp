@@ -57,11 +57,9 @@ void clear_unused(const Stage& stage, double* buffer);
 
 /// One row of elimination: row = (row * scale * weight - previous) * factor. previous may be null.
 void eliminate_row(std::size_t n, double* row, const double* scale, double weight,
-                   const double* previous, const double* factor, std::size_t factor_count,
-                   const double* limit);
+                   const double* previous, const double* factor);
 /// One row of back substitution: row -= factor * next.
-void substitute_row(std::size_t n, double* row, const double* next, const double* factor,
-                    std::size_t factor_count, const double* limit);
+void substitute_row(std::size_t n, double* row, const double* next, const double* factor);
 
 /// out[i] = a * f[i] + b * (f[i-1] + f[i+1] + sum of neighbours[m][i]), i in [0, n): f[-1] and f[n]
 /// are read. The right-hand side operator of the fourth-order stencils.
