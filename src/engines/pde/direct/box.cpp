@@ -1,0 +1,486 @@
+#include "direct/box.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/lane_transform.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+bool fixed(const BoxEnd& end) { return end.kind == ConditionKind::dirichlet; }
+bool ghosted(const BoxEnd& end) {
+  return end.kind == ConditionKind::neumann || end.kind == ConditionKind::robin;
+}
+
+AxisKind kind_of(const BoxEnd& low, const BoxEnd& high) {
+  if (low.kind == ConditionKind::periodic) return AxisKind::periodic;
+  if (fixed(low)) return fixed(high) ? AxisKind::dirichlet_dirichlet : AxisKind::dirichlet_neumann;
+  return fixed(high) ? AxisKind::neumann_dirichlet : AxisKind::neumann_neumann;
+}
+
+std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+std::size_t Box::unknowns() const {
+  std::size_t n = 1;
+  for (const BoxAxis& a : axis) n *= index(a.count);
+  return n;
+}
+
+bool Box::has_nullspace() const {
+  if (c != 0) return false;
+  for (int a = 0; a < dimensions; ++a)
+    for (const BoxEnd& end : axis[index(a)].end)
+      if (fixed(end) || (end.kind == ConditionKind::robin && end.ratio != 0)) return false;
+  return true;
+}
+
+Box make_box(const Grid& grid, const Boundary& boundary, double c, int order,
+             const std::array<int, 3>& user_axis) {
+  Box box;
+  box.dimensions = grid.dimensions;
+  box.order = order;
+  box.c = c;
+  box.user_axis = user_axis;
+  for (std::size_t a = 0; a < index(grid.dimensions); ++a) {
+    BoxAxis& axis = box.axis[a];
+    const auto user = index(user_axis[a]);
+    for (std::size_t side = 0; side < 2; ++side) {
+      const FaceCondition& condition = boundary.face[user][side];
+      axis.end[side].kind = condition.kind;
+      if (condition.kind == ConditionKind::robin) axis.end[side].ratio = condition.alpha / condition.beta;
+    }
+    axis.kind = kind_of(axis.end[0], axis.end[1]);
+    axis.intervals = grid.intervals(user_axis[a]);
+    axis.h = grid.spacing(user_axis[a]);
+    axis.first = fixed(axis.end[0]) ? 1 : 0;
+    axis.count = unknowns_of(axis.kind, axis.intervals);
+  }
+  for (std::size_t a = index(grid.dimensions); a < 3; ++a) {
+    box.axis[a].intervals = 0;
+    box.axis[a].count = 1;
+  }
+  return box;
+}
+
+int BoxData::tangent(int a, int which) const {
+  const int first = a == 0 ? 1 : 0;
+  const int second = a == 2 ? 1 : 2;
+  return which == 0 ? first : second;
+}
+
+// Position in a face's arrays of the point (i, j, k): its two tangential indices, lower axis fastest.
+std::size_t BoxData::face_offset(int a, int i, int j, int k) const {
+  const std::array<int, 3> p{i, j, k};
+  const int t0 = tangent(a, 0);
+  const int t1 = tangent(a, 1);
+  return index(p[index(t0)]) + index(box_.points(t0)) * index(p[index(t1)]);
+}
+
+Status BoxData::prepare(const Box& box, const Grid& grid, const Boundary& boundary, const double* f, double t) {
+  box_ = box;
+  f_ = f;
+  shift_ = 0;
+  for (int a = 0; a < box.dimensions; ++a)
+    for (int side = 0; side < 2; ++side) {
+      Face& face = faces_[index(a)][index(side)];
+      face = Face{};
+      const int user = box.user_axis[index(a)];
+      const FaceCondition& condition = boundary.face[index(user)][index(side)];
+      if (condition.kind == ConditionKind::periodic) continue;
+      const Region region = face_region(grid, user, side == 1);
+      face.value.resize(region.size());
+      if (Status filled = condition.value.fill(grid, region, t, face.value.data()); !filled.ok())
+        return filled.error().at(face_name(user, side == 1));
+      face.known = true;
+      if (condition.kind == ConditionKind::robin)
+        for (double& v : face.value) v /= condition.beta;
+      // The face's points come in the grid's order; swap when the solver's tangential axes are reversed.
+      const int t0 = tangent(a, 0);
+      const int t1 = tangent(a, 1);
+      if (box.dimensions == 3 && box.user_axis[index(t0)] > box.user_axis[index(t1)]) {
+        const std::size_t n0 = index(box.points(t0));
+        const std::size_t n1 = index(box.points(t1));
+        std::vector<double> swapped(face.value.size());
+        for (std::size_t p = 0; p < n0; ++p)
+          for (std::size_t q = 0; q < n1; ++q) swapped[p + n0 * q] = face.value[q + n1 * p];
+        face.value = std::move(swapped);
+      }
+    }
+  for (int a = 0; a < box.dimensions; ++a)
+    for (int side = 0; side < 2; ++side)
+      if (face(a, side).known && ghosted(box.axis[index(a)].end[index(side)])) make_ghosts(a, side);
+  for (int a = 0; a < box.dimensions; ++a)
+    for (int side = 0; side < 2; ++side)
+      if (face(a, side).known) make_correction(a, side);
+  return {};
+}
+
+// Turns the outward derivative q (Robin: the part that does not depend on u) into the ghost increment G.
+void BoxData::make_ghosts(int a, int side) {
+  Face& face = faces_[index(a)][index(side)];
+  const BoxAxis& axis = box_.axis[index(a)];
+  const double h = axis.h;
+  std::vector<double> q = face.value;
+  const int t0 = tangent(a, 0);
+  const int t1 = tangent(a, 1);
+  const std::size_t n0 = index(box_.points(t0));
+  const std::size_t n1 = index(box_.points(t1));
+  if (box_.order == 2) {
+    for (std::size_t i = 0; i < q.size(); ++i) face.value[i] = 2 * h * q[i];
+    return;
+  }
+  // Second difference along a tangential axis, one-sided at its ends, wrapping when periodic.
+  const auto curvature = [&](int t, std::size_t at, std::size_t base, std::size_t step) {
+    const int n = box_.axis[index(t)].intervals;
+    const auto v = [&](int m) { return face.value[base + index(m) * step]; };
+    const int m = static_cast<int>(at);
+    const double h2 = box_.axis[index(t)].h * box_.axis[index(t)].h;
+    if (box_.axis[index(t)].kind == AxisKind::periodic)
+      return (v(m == 0 ? n - 1 : m - 1) - 2 * v(m) + v(m == n ? 1 : m + 1)) / h2;
+    if (n < 3) return (v(0) - 2 * v(1) + v(2)) / h2;
+    if (m == 0) return (2 * v(0) - 5 * v(1) + 4 * v(2) - v(3)) / h2;
+    if (m == n) return (2 * v(n) - 5 * v(n - 1) + 4 * v(n - 2) - v(n - 3)) / h2;
+    return (v(m - 1) - 2 * v(m) + v(m + 1)) / h2;
+  };
+  std::vector<double> ghost(q.size());
+  for (std::size_t j = 0; j < n1; ++j)
+    for (std::size_t i = 0; i < n0; ++i) {
+      const std::size_t here = i + n0 * j;
+      double bend = 0;
+      if (n0 > 1) bend += curvature(t0, i, n0 * j, 1);
+      if (n1 > 1) bend += curvature(t1, j, i, n0);
+      std::array<int, 3> p{};
+      p[index(t0)] = static_cast<int>(i);
+      p[index(t1)] = static_cast<int>(j);
+      const auto source = [&](int depth) {
+        p[index(a)] = side == 0 ? depth : axis.intervals - depth;
+        return f_[box_.offset(p[0], p[1], p[2])];
+      };
+      const double slope = axis.intervals < 3
+                               ? (1.5 * source(0) - 2 * source(1) + 0.5 * source(2)) / h
+                               : (11 * source(0) - 18 * source(1) + 9 * source(2) - 2 * source(3)) / (6 * h);
+      ghost[here] = 2 * h * q[here] + h * h * h / 3 * (slope - box_.c * q[here] - bend);
+    }
+  face.value = std::move(ghost);
+}
+
+// Second difference along t of the known values of face (a, side) at tangential index `at`, with the
+// rules at its ends that count every known point of the stencil once.
+double BoxData::second_difference(int a, int side, int t, int at, std::size_t base, std::size_t step) const {
+  const Face& face = this->face(a, side);
+  const BoxAxis& along = box_.axis[index(t)];
+  const bool is_value = fixed(box_.axis[index(a)].end[index(side)]);
+  const int n = along.intervals;
+  const auto v = [&](int m) { return face.value[base + index(m) * step]; };
+  const auto neighbour = [&](int direction) {
+    const int m = at + direction;
+    if (along.kind == AxisKind::periodic) return v(m < 0 ? n - 1 : (m > n ? 1 : m));
+    const int end_side = direction < 0 ? 0 : 1;
+    const BoxEnd& end = along.end[index(end_side)];
+    const int end_index = end_side == 0 ? 0 : n;
+    if (fixed(end)) return m == end_index && is_value && t < a ? 0.0 : v(m);
+    if (m >= 0 && m <= n) return v(m);
+    const int inside = end_index - direction;  // the mirror point
+    if (is_value) return v(inside);
+    if (a < t) {  // the earlier axis extends its values, the later one mirrors
+      if (n < 3) return 2 * v(end_index) - v(inside);
+      return 4 * v(end_index) - 6 * v(inside) + 4 * v(end_index - 2 * direction) - v(end_index - 3 * direction);
+    }
+    return v(inside);
+  };
+  return neighbour(-1) - 2 * v(at) + neighbour(1);
+}
+
+void BoxData::make_correction(int a, int side) {
+  Face& face = faces_[index(a)][index(side)];
+  const double h2 = box_.axis[index(a)].h * box_.axis[index(a)].h;
+  const int t0 = tangent(a, 0);
+  const int t1 = tangent(a, 1);
+  const std::size_t n0 = index(box_.points(t0));
+  const std::size_t n1 = index(box_.points(t1));
+  face.correction.assign(face.value.size(), 0.0);
+  const double own = box_.order == 4 ? 1 / h2 + box_.c / 12 : 1 / h2;
+  const auto cross = [&](int t) {
+    const double ht2 = box_.axis[index(t)].h * box_.axis[index(t)].h;
+    return (h2 + ht2) / (12 * h2 * ht2);
+  };
+  const BoxAxis& x0 = box_.axis[index(t0)];
+  const BoxAxis& x1 = box_.axis[index(t1)];
+  for (int j = x1.first; j < x1.first + x1.count; ++j)
+    for (int i = x0.first; i < x0.first + x0.count; ++i) {
+      const std::size_t here = index(i) + n0 * index(j);
+      double value = own * face.value[here];
+      if (box_.order == 4) {
+        if (n0 > 1) value += cross(t0) * second_difference(a, side, t0, i, n0 * index(j), 1);
+        if (n1 > 1) value += cross(t1) * second_difference(a, side, t1, j, index(i), n0);
+      }
+      face.correction[here] = value;
+      face.acts = face.acts || value != 0;
+    }
+}
+
+// (1 + sum d_i^2 / 12) f on the unknown part of a row, into scratch.
+void BoxData::apply_source_operator(int j, int k, double* scratch) const {
+  const std::size_t n = box_.row_stride();
+  double* centre = scratch + n + 16 + 1;  // one ghost on either side
+  double* extra = scratch + 2 * (n + 16);
+  const double* f = f_ + box_.offset(0, j, k);
+  std::copy_n(f, n, centre);
+  const int last = static_cast<int>(n) - 1;
+  const auto extend = [&](int end, int inward) {
+    if (box_.axis[0].kind == AxisKind::periodic) return f[end == 0 ? last - 1 : 1];
+    if (last < 3) return 2 * f[end] - f[end + inward];
+    return 4 * f[end] - 6 * f[end + inward] + 4 * f[end + 2 * inward] - f[end + 3 * inward];
+  };
+  centre[-1] = extend(0, 1);
+  centre[last + 1] = extend(last, -1);
+  const double* neighbours[4];
+  std::size_t count = 0;
+  int ghosts = 0;
+  const std::array<int, 3> position{0, j, k};
+  for (int t = 1; t < box_.dimensions; ++t)
+    for (const int direction : {-1, 1}) {
+      std::array<int, 3> p = position;
+      const int m = p[index(t)] + direction;
+      const int top = box_.axis[index(t)].intervals;
+      p[index(t)] = m;
+      if (m >= 0 && m <= top) {
+        neighbours[count++] = f_ + box_.offset(0, p[1], p[2]);
+        continue;
+      }
+      if (box_.axis[index(t)].kind == AxisKind::periodic) {
+        p[index(t)] = m < 0 ? top - 1 : 1;
+        neighbours[count++] = f_ + box_.offset(0, p[1], p[2]);
+        continue;
+      }
+      const auto at = [&](int depth) {
+        p[index(t)] = m < 0 ? depth : top - depth;
+        return f_ + box_.offset(0, p[1], p[2]);
+      };
+      // An edge of a 3-D box has two ghost rows; the second goes to the spare part of scratch.
+      double* ghost = extra + (ghosts++ == 0 ? 0 : n + 16);
+      for (std::size_t i = 0; i < n; ++i)
+        ghost[i] = top < 3 ? 2 * at(0)[i] - at(1)[i]
+                           : 4 * at(0)[i] - 6 * at(1)[i] + 4 * at(2)[i] - at(3)[i];
+      neighbours[count++] = ghost;
+    }
+  const int first = box_.axis[0].first;
+  for (std::size_t m = 0; m < count; ++m) neighbours[m] += first;
+  kernels::smooth_row(index(box_.axis[0].count), centre + first, neighbours, count,
+                      1.0 - box_.dimensions / 6.0, 1.0 / 12, scratch);
+}
+
+const double* BoxData::source_row(int j, int k, double* scratch) const {
+  if (box_.order == 4) {
+    apply_source_operator(j, k, scratch);
+    return scratch;
+  }
+  return f_ + box_.offset(box_.axis[0].first, j, k);
+}
+
+const double* BoxData::row(int j, int k, double* scratch) const {
+  const double* source = source_row(j, k, scratch);
+  const int first = box_.axis[0].first;
+  const auto n = index(box_.axis[0].count);
+  const auto own = [&] {
+    if (source != scratch) std::copy_n(source, n, scratch);
+    source = scratch;
+  };
+  if (shift_ != 0) {
+    own();
+    for (std::size_t i = 0; i < n; ++i) scratch[i] -= shift_;
+  }
+  const std::array<int, 3> p{0, j, k};
+  for (int a = 0; a < box_.dimensions; ++a) {
+    const BoxAxis& axis = box_.axis[index(a)];
+    for (int side = 0; side < 2; ++side) {
+      const Face& face = this->face(a, side);
+      if (!face.acts) continue;
+      if (a == 0) {
+        own();
+        scratch[side == 0 ? 0 : n - 1] -= face.correction[face_offset(0, 0, j, k)];
+        continue;
+      }
+      const int layer = side == 0 ? axis.first : axis.first + axis.count - 1;
+      if (p[index(a)] != layer) continue;
+      own();
+      const double* correction = face.correction.data() + face_offset(a, first, j, k);
+      for (std::size_t i = 0; i < n; ++i) scratch[i] -= correction[i];
+    }
+  }
+  return source;
+}
+
+void BoxData::finish(double* u) const {
+  // Periodic copies first, then Dirichlet faces, the lower axis winning on shared edges.
+  for (int a = 0; a < box_.dimensions; ++a) {
+    if (box_.axis[index(a)].kind != AxisKind::periodic) continue;
+    std::array<int, 3> top{box_.axis[0].intervals, box_.axis[1].intervals, box_.axis[2].intervals};
+    const int last = top[index(a)];
+    top[index(a)] = 0;
+    for (int k = 0; k <= top[2]; ++k)
+      for (int j = 0; j <= top[1]; ++j)
+        for (int i = 0; i <= top[0]; ++i) {
+          std::array<int, 3> p{i, j, k};
+          const double value = u[box_.offset(i, j, k)];
+          p[index(a)] = last;
+          u[box_.offset(p[0], p[1], p[2])] = value;
+        }
+  }
+  for (int a = box_.dimensions; a-- > 0;)
+    for (int side = 0; side < 2; ++side) {
+      if (!fixed(box_.axis[index(a)].end[index(side)]) || !face(a, side).known) continue;
+      std::array<int, 3> low{0, 0, 0};
+      std::array<int, 3> high{box_.axis[0].intervals, box_.axis[1].intervals, box_.axis[2].intervals};
+      low[index(a)] = high[index(a)] = side == 0 ? 0 : high[index(a)];
+      for (int k = low[2]; k <= high[2]; ++k)
+        for (int j = low[1]; j <= high[1]; ++j)
+          for (int i = low[0]; i <= high[0]; ++i)
+            u[box_.offset(i, j, k)] = face(a, side).value[face_offset(a, i, j, k)];
+    }
+}
+
+BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t end) const {
+  Norms result;
+  const Box& b = box_;
+  std::vector<double> scratch(4 * (b.row_stride() + 16));
+  const auto rows = index(b.axis[1].count);
+  std::array<double, 3> inverse{};  // 1 / h^2
+  double centre = b.c;
+  for (int a = 0; a < b.dimensions; ++a) {
+    inverse[index(a)] = 1 / (b.axis[index(a)].h * b.axis[index(a)].h);
+    centre -= 2 * inverse[index(a)];
+  }
+  const bool compact = b.order == 4;
+  // Value of u at a neighbour, boundaries as the homogeneous stencil sees them: known values live in the
+  // corrections, so Dirichlet points count 0 and ghosts mirror (Robin: minus its share of u).
+  const auto fold = [&](int a, int m, bool& zero) {
+    const BoxAxis& axis = b.axis[index(a)];
+    const int n = axis.intervals;
+    if (axis.kind == AxisKind::periodic) return m < 0 ? n - 1 : (m >= n ? m - n : m);
+    if ((m <= 0 && fixed(axis.end[0])) || (m >= n && fixed(axis.end[1]))) zero = true;
+    if (m < 0) return -m;
+    return m > n ? 2 * n - m : m;
+  };
+  const auto value = [&](int i, int j, int k) {
+    bool zero = false;
+    const int x = fold(0, i, zero);
+    const int y = b.dimensions > 1 ? fold(1, j, zero) : 0;
+    const int z = b.dimensions > 2 ? fold(2, k, zero) : 0;
+    return zero ? 0.0 : u[b.offset(x, y, z)];
+  };
+  for (std::size_t r = begin; r < end; ++r) {
+    const int j = b.axis[1].first + static_cast<int>(r % rows);
+    const int k = b.axis[2].first + static_cast<int>(r / rows);
+    const double* rhs = row(j, k, scratch.data());
+    for (int m = 0; m < b.axis[0].count; ++m) {
+      const int i = b.axis[0].first + m;
+      std::array<int, 3> p{i, j, k};
+      const double here = u[b.offset(i, j, k)];
+      double sum = centre * here;
+      const auto neighbours = [&](int a) {
+        std::array<int, 3> q = p;
+        q[index(a)] = p[index(a)] - 1;
+        double s = value(q[0], q[1], q[2]);
+        q[index(a)] = p[index(a)] + 1;
+        return s + value(q[0], q[1], q[2]);
+      };
+      std::array<double, 3> second{};
+      for (int a = 0; a < b.dimensions; ++a) {
+        const double s = neighbours(a);
+        second[index(a)] = s - 2 * here;
+        sum += inverse[index(a)] * s;
+      }
+      // Robin's share of u in the ghost points.
+      double weight = 1;
+      for (int a = 0; a < b.dimensions; ++a) {
+        const BoxAxis& axis = b.axis[index(a)];
+        for (int side = 0; side < 2; ++side) {
+          if (p[index(a)] != (side == 0 ? 0 : axis.intervals) || axis.kind == AxisKind::periodic) continue;
+          weight *= 0.5;
+          const double ratio = axis.end[index(side)].ratio;
+          if (ratio == 0) continue;
+          // ghost part g(u) = -ratio (2h (1 - c h^2/6) u - h^3/3 laplace_tangential u) for order 4.
+          const double h = axis.h;
+          if (!compact) {
+            sum -= inverse[index(a)] * ratio * 2 * h * here;
+            continue;
+          }
+          double bend = 0;
+          for (int t = 0; t < b.dimensions; ++t)
+            if (t != a) bend += inverse[index(t)] * second[index(t)];
+          // B_a applied to g(u), its bending terms to leading order by symbols of the tangential axes;
+          // fourth differences of u at tangential neighbours are needed exactly.
+          const auto ghost_at = [&](std::array<int, 3> q) {
+            const double mid = value(q[0], q[1], q[2]);
+            double lap = 0;
+            for (int t = 0; t < b.dimensions; ++t) {
+              if (t == a) continue;
+              std::array<int, 3> s = q;
+              s[index(t)] = q[index(t)] - 1;
+              double around = value(s[0], s[1], s[2]);
+              s[index(t)] = q[index(t)] + 1;
+              around += value(s[0], s[1], s[2]);
+              lap += inverse[index(t)] * (around - 2 * mid);
+            }
+            return -ratio * (2 * h * (1 - b.c * h * h / 6) * mid - h * h * h / 3 * lap);
+          };
+          const double own = ghost_at(p);
+          double applied = (inverse[index(a)] + b.c / 12) * own;
+          for (int t = 0; t < b.dimensions; ++t) {
+            if (t == a) continue;
+            const double ht2 = b.axis[index(t)].h * b.axis[index(t)].h;
+            std::array<int, 3> q = p;
+            q[index(t)] = p[index(t)] - 1;
+            // Odd or even continuation of g beyond the ends follows that of u.
+            const auto at_index = [&](int position) {
+              const BoxAxis& along = b.axis[index(t)];
+              if (along.kind != AxisKind::periodic &&
+                  ((position == 0 && fixed(along.end[0])) || (position == along.intervals && fixed(along.end[1]))))
+                return 0.0;
+              q[index(t)] = position < 0 ? -position
+                            : position > along.intervals ? 2 * along.intervals - position
+                                                         : position;
+              if (along.kind == AxisKind::periodic)
+                q[index(t)] = (position + along.intervals) % along.intervals;
+              return ghost_at(q);
+            };
+            const double low = at_index(p[index(t)] - 1);
+            const double high = at_index(p[index(t)] + 1);
+            applied += (h * h + ht2) / (12 * h * h * ht2) * (low - 2 * own + high);
+          }
+          sum += applied;
+        }
+      }
+      if (compact) {
+        for (int a = 0; a < b.dimensions; ++a) sum += b.c / 12 * second[index(a)];
+        for (int a = 0; a < b.dimensions; ++a)
+          for (int t = a + 1; t < b.dimensions; ++t) {
+            double corners = 0;
+            for (const int da : {-1, 1})
+              for (const int dt : {-1, 1}) {
+                std::array<int, 3> q = p;
+                q[index(a)] += da;
+                q[index(t)] += dt;
+                corners += value(q[0], q[1], q[2]);
+              }
+            const double cross = corners - 2 * second[index(a)] - 2 * second[index(t)] - 4 * here;
+            sum += (1 / inverse[index(a)] + 1 / inverse[index(t)]) / 12 * inverse[index(a)] *
+                   inverse[index(t)] * cross;
+          }
+      }
+      const double target = rhs[m];
+      result.residual = std::max(result.residual, std::fabs(target - sum));
+      result.rhs = std::max(result.rhs, std::fabs(target));
+      result.sum += weight * target;
+      result.weight += weight;
+      result.magnitude += weight * std::fabs(target);
+    }
+  }
+  return result;
+}
+
+}  // namespace neurolens::pde

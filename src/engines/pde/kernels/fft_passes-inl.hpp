@@ -1,0 +1,313 @@
+// Butterflies on lane vectors: the passes of the inner FFT and the joining butterfly. Included once per
+// instruction set. The bodies are long because each is one straight block of arithmetic.
+#if defined(NEUROLENS_PDE_FFT_PASSES_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef NEUROLENS_PDE_FFT_PASSES_INL
+#undef NEUROLENS_PDE_FFT_PASSES_INL
+#else
+#define NEUROLENS_PDE_FFT_PASSES_INL
+#endif
+
+#include <hwy/highway.h>
+
+#include "direct/stage.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<double>;
+using V = hn::Vec<D>;
+constexpr std::size_t kLanes = hn::MaxLanes(D());
+constexpr std::size_t kSlot = 2 * kLanes;  // doubles per complex slot
+
+struct C {
+  V re, im;
+};
+
+HWY_INLINE C load_c(const double* at) {
+  const D d;
+  return {hn::Load(d, at), hn::Load(d, at + kLanes)};
+}
+HWY_INLINE void store_c(const C& c, double* at) {
+  const D d;
+  hn::Store(c.re, d, at);
+  hn::Store(c.im, d, at + kLanes);
+}
+HWY_INLINE C operator+(const C& a, const C& b) { return {hn::Add(a.re, b.re), hn::Add(a.im, b.im)}; }
+HWY_INLINE C operator-(const C& a, const C& b) { return {hn::Sub(a.re, b.re), hn::Sub(a.im, b.im)}; }
+// a - i b and a + i b.
+HWY_INLINE C minus_i(const C& a, const C& b) { return {hn::Add(a.re, b.im), hn::Sub(a.im, b.re)}; }
+HWY_INLINE C plus_i(const C& a, const C& b) { return {hn::Sub(a.re, b.im), hn::Add(a.im, b.re)}; }
+// x (c - i s)
+HWY_INLINE C turn(const C& x, const double* cs) {
+  const D d;
+  const V c = hn::Set(d, cs[0]);
+  const V s = hn::Set(d, cs[1]);
+  return {hn::MulAdd(x.im, s, hn::Mul(x.re, c)), hn::NegMulAdd(x.re, s, hn::Mul(x.im, c))};
+}
+HWY_INLINE C turn_back(const C& x, const double* cs) {
+  const D d;
+  const V c = hn::Set(d, cs[0]);
+  const V s = hn::Set(d, cs[1]);
+  return {hn::NegMulAdd(x.im, s, hn::Mul(x.re, c)), hn::MulAdd(x.re, s, hn::Mul(x.im, c))};
+}
+HWY_INLINE C times(const C& x, V f) { return {hn::Mul(x.re, f), hn::Mul(x.im, f)}; }
+
+template <int R>
+HWY_INLINE void butterfly(C* x);
+
+template <>
+HWY_INLINE void butterfly<2>(C* x) {
+  const C a = x[0];
+  x[0] = a + x[1];
+  x[1] = a - x[1];
+}
+template <>
+HWY_INLINE void butterfly<3>(C* x) {
+  const D d;
+  const C sum = x[1] + x[2];
+  const C difference = times(x[1] - x[2], hn::Set(d, 0.86602540378443864676));
+  const V half = hn::Set(d, -0.5);
+  const C middle{hn::MulAdd(sum.re, half, x[0].re), hn::MulAdd(sum.im, half, x[0].im)};
+  x[0] = x[0] + sum;
+  x[1] = minus_i(middle, difference);
+  x[2] = plus_i(middle, difference);
+}
+template <>
+HWY_INLINE void butterfly<4>(C* x) {
+  const C a = x[0] + x[2];
+  const C b = x[0] - x[2];
+  const C c = x[1] + x[3];
+  const C e = x[1] - x[3];
+  x[0] = a + c;
+  x[1] = minus_i(b, e);
+  x[2] = a - c;
+  x[3] = plus_i(b, e);
+}
+template <>
+HWY_INLINE void butterfly<5>(C* x) {
+  const D d;
+  const V c1 = hn::Set(d, 0.30901699437494742410);
+  const V c2 = hn::Set(d, -0.80901699437494742410);
+  const V s1 = hn::Set(d, 0.95105651629515357212);
+  const V s2 = hn::Set(d, 0.58778525229247312917);
+  const C u1 = x[1] + x[4];
+  const C u2 = x[2] + x[3];
+  const C v1 = x[1] - x[4];
+  const C v2 = x[2] - x[3];
+  const C a1{hn::MulAdd(u2.re, c2, hn::MulAdd(u1.re, c1, x[0].re)),
+             hn::MulAdd(u2.im, c2, hn::MulAdd(u1.im, c1, x[0].im))};
+  const C a2{hn::MulAdd(u2.re, c1, hn::MulAdd(u1.re, c2, x[0].re)),
+             hn::MulAdd(u2.im, c1, hn::MulAdd(u1.im, c2, x[0].im))};
+  const C b1{hn::MulAdd(v2.re, s2, hn::Mul(v1.re, s1)), hn::MulAdd(v2.im, s2, hn::Mul(v1.im, s1))};
+  const C b2{hn::NegMulAdd(v2.re, s1, hn::Mul(v1.re, s2)),
+             hn::NegMulAdd(v2.im, s1, hn::Mul(v1.im, s2))};
+  x[0] = x[0] + u1 + u2;
+  x[1] = minus_i(a1, b1);
+  x[2] = minus_i(a2, b2);
+  x[3] = plus_i(a2, b2);
+  x[4] = plus_i(a1, b1);
+}
+template <>
+HWY_INLINE void butterfly<8>(C* x) {
+  const D d;
+  const V root = hn::Set(d, 0.70710678118654752440);
+  C even[4] = {x[0], x[2], x[4], x[6]};
+  C odd[4] = {x[1], x[3], x[5], x[7]};
+  butterfly<4>(even);
+  butterfly<4>(odd);
+  // Powers of exp(-i pi/4).
+  const C o1{hn::Mul(hn::Add(odd[1].re, odd[1].im), root), hn::Mul(hn::Sub(odd[1].im, odd[1].re), root)};
+  const C o3{hn::Mul(hn::Sub(odd[3].im, odd[3].re), root),
+             hn::Neg(hn::Mul(hn::Add(odd[3].re, odd[3].im), root))};
+  x[0] = even[0] + odd[0];
+  x[4] = even[0] - odd[0];
+  x[1] = even[1] + o1;
+  x[5] = even[1] - o1;
+  x[2] = minus_i(even[2], odd[2]);
+  x[6] = plus_i(even[2], odd[2]);
+  x[3] = even[3] + o3;
+  x[7] = even[3] - o3;
+}
+
+template <int R, bool kTwiddled>
+HWY_INLINE void pass_column(const double* twiddle, std::size_t step, std::size_t blocks,
+                            std::size_t block_step, double* at) {
+  for (std::size_t b = 0; b < blocks; ++b, at += block_step) {
+    C x[R];
+    x[0] = load_c(at);
+    for (int q = 1; q < R; ++q) {
+      x[q] = load_c(at + q * step);
+      if (kTwiddled) x[q] = turn(x[q], twiddle + 2 * (q - 1));
+    }
+    butterfly<R>(x);
+    for (int q = 0; q < R; ++q) store_c(x[q], at + q * step);
+  }
+}
+
+template <int R>
+HWY_NOINLINE void fixed_pass(const FftPass& pass, std::size_t blocks, double* buffer) {
+  const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
+  for (int k = 0; k < pass.length; ++k) {
+    const double* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (R - 1);
+    double* at = buffer + static_cast<std::size_t>(k) * kSlot;
+    const bool trivial = twiddle[1] == 0.0 && twiddle[0] == 1.0;
+    if (trivial) pass_column<R, false>(twiddle, step, blocks, R * step, at);
+    else pass_column<R, true>(twiddle, step, blocks, R * step, at);
+  }
+}
+
+// Accumulates A_s = sum u_r cos, B_s = sum v_r sin for kCount values of s. uv: [pair][u, v][re, im].
+template <int kCount>
+HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_row, int pairs, C* a, C* b) {
+  const D d;
+  for (int s = 0; s < kCount; ++s) a[s] = b[s] = {hn::Zero(d), hn::Zero(d)};
+  for (int r = 0; r < pairs; ++r) {
+    const C u = load_c(uv + r * 2 * kSlot);
+    const C v = load_c(uv + r * 2 * kSlot + kSlot);
+    for (int s = 0; s < kCount; ++s) {
+      const V c = hn::Set(d, cs[s * cs_row + 2 * r]);
+      const V n = hn::Set(d, cs[s * cs_row + 2 * r + 1]);
+      a[s].re = hn::MulAdd(u.re, c, a[s].re);
+      a[s].im = hn::MulAdd(u.im, c, a[s].im);
+      b[s].re = hn::MulAdd(v.re, n, b[s].re);
+      b[s].im = hn::MulAdd(v.im, n, b[s].im);
+    }
+  }
+}
+
+constexpr int kDenseBlock = kLanes == 8 ? 4 : 2;
+
+// Calls emit(s, A, B) for s in [first, last].
+template <class Emit>
+HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size_t cs_row, int pairs,
+                                int first, int last, const Emit& emit) {
+  int s = first;
+  C a[kDenseBlock];
+  C b[kDenseBlock];
+  for (; s + kDenseBlock - 1 <= last; s += kDenseBlock) {
+    dense_sums<kDenseBlock>(uv, table + (s - first) * cs_row, cs_row, pairs, a, b);
+    for (int i = 0; i < kDenseBlock; ++i) emit(s + i, a[i], b[i]);
+  }
+  for (; s <= last; ++s) {
+    dense_sums<1>(uv, table + (s - first) * cs_row, cs_row, pairs, a, b);
+    emit(s, a[0], b[0]);
+  }
+}
+
+// Any odd radix; `work` holds 2 (radix - 1) slots.
+HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* buffer, double* work) {
+  const int radix = pass.radix;
+  const int h = (radix - 1) / 2;
+  const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
+  for (int k = 0; k < pass.length; ++k) {
+    const double* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (radix - 1);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      double* at = buffer + static_cast<std::size_t>(k) * kSlot + block * radix * step;
+      const C x0 = load_c(at);
+      C sum = x0;
+      for (int r = 1; r <= h; ++r) {
+        C p = load_c(at + r * step);
+        C q = load_c(at + (radix - r) * step);
+        if (pass.twiddled) {
+          p = turn(p, twiddle + 2 * (r - 1));
+          q = turn(q, twiddle + 2 * (radix - r - 1));
+        }
+        const C u = p + q;
+        sum = sum + u;
+        store_c(u, work + (r - 1) * 2 * kSlot);
+        store_c(p - q, work + (r - 1) * 2 * kSlot + kSlot);
+      }
+      store_c(sum, at);
+      dense_butterfly(work, pass.dense.data(), static_cast<std::size_t>(2 * h), h, 1, h,
+                      [&](int s, const C& a, const C& b) {
+                        const C e = x0 + a;
+                        store_c(minus_i(e, b), at + s * step);
+                        store_c(plus_i(e, b), at + (radix - s) * step);
+                      });
+    }
+  }
+}
+
+HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
+  const int subs = stage.selfs + stage.pairs == 0 ? 1 : stage.selfs + stage.pairs;
+  for (int sub = 0; sub < subs; ++sub) {
+    double* at = buffer + static_cast<std::size_t>(sub) * stage.fft_length * kSlot;
+    for (const FftPass& pass : stage.passes) {
+      const auto blocks = static_cast<std::size_t>(stage.fft_length / (pass.length * pass.radix));
+      switch (pass.radix) {
+        case 2: fixed_pass<2>(pass, blocks, at); break;
+        case 3: fixed_pass<3>(pass, blocks, at); break;
+        case 4: fixed_pass<4>(pass, blocks, at); break;
+        case 5: fixed_pass<5>(pass, blocks, at); break;
+        case 8: fixed_pass<8>(pass, blocks, at); break;
+        default: generic_pass(pass, blocks, at, work); break;
+      }
+    }
+  }
+}
+
+// The joining butterfly; see direct/stage.hpp for the mathematics.
+HWY_NOINLINE void join(const Stage& stage, double* buffer, double* work) {
+  const D d;
+  const std::size_t m = static_cast<std::size_t>(stage.fft_length);
+  const int subs = stage.selfs + stage.pairs;
+  const V sigma = hn::Set(d, stage.sigma);
+  const V eta = hn::Set(d, stage.eta);
+  const int p = stage.p;
+  const double* twiddle = stage.join_twiddle.data();
+  for (const auto& column : stage.columns) {
+    double* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
+    double* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
+    const bool lone = column.k == column.partner;
+    for (int i = 0; i < stage.pairs; ++i) {
+      const std::size_t offset = (stage.selfs + i) * m * kSlot;
+      const double* cs = twiddle + 2 * (stage.selfs + i);
+      const C t = turn(load_c(at + offset), cs);
+      const C b = times(turn_back(load_c(partner + offset), cs), sigma);
+      store_c(t + b, work + i * 2 * kSlot);
+      store_c(t - b, work + i * 2 * kSlot + kSlot);
+    }
+    C even{hn::Zero(d), hn::Zero(d)};
+    C odd = even;
+    if (stage.selfs > 0) {
+      C t0 = load_c(at);
+      if (stage.self_twiddled) t0 = turn(t0, twiddle);
+      even = odd = t0;
+      if (stage.selfs == 2) {
+        const C t1 = turn(load_c(at + m * kSlot), twiddle + 2);
+        even = t0 + t1;
+        odd = t0 - t1;
+      }
+    }
+    const auto emit = [&](int s, const C& a, const C& b) {
+      const C e = s % 2 == 0 ? even : odd;
+      const C below = minus_i(e + a, b);
+      if (s == 0) {
+        store_c(below, at);
+        return;
+      }
+      if (2 * s == p) {
+        if (stage.selfs == 2) store_c(below, at + m * kSlot);
+        else if (!lone || (column.k == 0 && stage.sigma < 0)) store_c(below, partner);
+        return;
+      }
+      const std::size_t offset =
+          (stage.selfs == 0 ? static_cast<std::size_t>(s) : static_cast<std::size_t>(stage.selfs + s - 1)) *
+          m * kSlot;
+      store_c(below, at + offset);
+      if (lone) return;
+      const C turned = plus_i(a, b);
+      const C other = p % 2 != 0 || s % 2 == 0 ? even : odd;
+      store_c({hn::MulAdd(turned.re, eta, other.re), hn::MulAdd(turned.im, eta, other.im)},
+              partner + offset);
+    };
+    dense_butterfly(work, stage.join_dense.data(), static_cast<std::size_t>(2 * stage.pairs),
+                    stage.pairs, 0, p / 2, emit);
+    twiddle += 2 * subs;
+  }
+}
+
+}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,378 @@
+// Gathering, scattering and tridiagonal sweeps on lane vectors. Included once per instruction set.
+#if defined(NEUROLENS_PDE_LANE_TRANSFORM_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef NEUROLENS_PDE_LANE_TRANSFORM_INL
+#undef NEUROLENS_PDE_LANE_TRANSFORM_INL
+#else
+#define NEUROLENS_PDE_LANE_TRANSFORM_INL
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/fft_passes-inl.hpp"
+#include "kernels/lane_transform.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace neurolens::pde::kernels::HWY_NAMESPACE {
+
+// In place transpose of kLanes vectors of kLanes doubles.
+HWY_INLINE void transpose(V* v) {
+#if HWY_TARGET == HWY_AVX3
+  __m512d t[8], w[8];
+  for (int i = 0; i < 4; ++i) {
+    t[2 * i] = _mm512_unpacklo_pd(v[2 * i].raw, v[2 * i + 1].raw);
+    t[2 * i + 1] = _mm512_unpackhi_pd(v[2 * i].raw, v[2 * i + 1].raw);
+  }
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j) {
+      // Blocks 0, 2 and 1, 3 of rows (4i + j, 4i + 2 + j).
+      w[4 * i + j] = _mm512_shuffle_f64x2(t[4 * i + j], t[4 * i + 2 + j], 0x88);
+      w[4 * i + 2 + j] = _mm512_shuffle_f64x2(t[4 * i + j], t[4 * i + 2 + j], 0xDD);
+    }
+  for (int j = 0; j < 4; ++j) {
+    v[j].raw = _mm512_shuffle_f64x2(w[j], w[4 + j], 0x88);
+    v[4 + j].raw = _mm512_shuffle_f64x2(w[j], w[4 + j], 0xDD);
+  }
+#elif HWY_TARGET == HWY_AVX2
+  const __m256d a = _mm256_unpacklo_pd(v[0].raw, v[1].raw);
+  const __m256d b = _mm256_unpackhi_pd(v[0].raw, v[1].raw);
+  const __m256d c = _mm256_unpacklo_pd(v[2].raw, v[3].raw);
+  const __m256d e = _mm256_unpackhi_pd(v[2].raw, v[3].raw);
+  v[0].raw = _mm256_permute2f128_pd(a, c, 0x20);
+  v[1].raw = _mm256_permute2f128_pd(b, e, 0x20);
+  v[2].raw = _mm256_permute2f128_pd(a, c, 0x31);
+  v[3].raw = _mm256_permute2f128_pd(b, e, 0x31);
+#else
+  static_assert(kLanes == 2, "write a transpose for this vector width");
+  const D d;
+  const V a = hn::InterleaveLower(d, v[0], v[1]);
+  const V b = hn::InterleaveUpper(d, v[0], v[1]);
+  v[0] = a;
+  v[1] = b;
+#endif
+}
+
+std::size_t batch_lines_impl() { return kSlot; }
+const char* target_name_impl() { return hwy::TargetName(HWY_TARGET); }
+
+HWY_INLINE void put(const Stage& stage, std::size_t j, V v, std::size_t half, double* buffer) {
+  const D d;
+  hn::Store(hn::Mul(v, hn::Set(d, stage.sign_a[j])), d,
+            buffer + static_cast<std::size_t>(stage.slot_a[j]) * kSlot + half * kLanes);
+  if (stage.slot_b[j] >= 0)
+    hn::Store(hn::Mul(v, hn::Set(d, stage.sign_b[j])), d,
+              buffer + static_cast<std::size_t>(stage.slot_b[j]) * kSlot + half * kLanes);
+}
+
+void clear_unused_impl(const Stage& stage, double* buffer) {
+  const D d;
+  for (const std::int32_t slot : stage.zero_slots)
+    store_c({hn::Zero(d), hn::Zero(d)}, buffer + static_cast<std::size_t>(slot) * kSlot);
+}
+
+// Loads kLanes rows at columns [j, j + count) into v, missing columns zero.
+HWY_INLINE void load_tile(const double* const* rows, std::size_t j, std::size_t count, V* v) {
+  const D d;
+  if (count == kLanes) {
+    for (std::size_t r = 0; r < kLanes; ++r) v[r] = hn::LoadU(d, rows[r] + j);
+    return;
+  }
+  HWY_ALIGN double tile[kLanes];
+  for (std::size_t r = 0; r < kLanes; ++r) {
+    for (std::size_t c = 0; c < kLanes; ++c) tile[c] = c < count ? rows[r][j + c] : 0.0;
+    v[r] = hn::Load(d, tile);
+  }
+}
+
+HWY_INLINE void store_part(V v, std::size_t count, double* at) {
+  const D d;
+  if (count == kLanes) {
+    hn::StoreU(v, d, at);
+    return;
+  }
+  HWY_ALIGN double tile[kLanes];
+  hn::Store(v, d, tile);
+  for (std::size_t c = 0; c < count; ++c) at[c] = tile[c];
+}
+
+HWY_INLINE V load_part(const double* at, std::size_t count) {
+  const D d;
+  if (count == kLanes) return hn::LoadU(d, at);
+  HWY_ALIGN double tile[kLanes] = {};
+  for (std::size_t c = 0; c < count; ++c) tile[c] = at[c];
+  return hn::Load(d, tile);
+}
+
+HWY_INLINE std::size_t part(std::size_t n, std::size_t j) { return n - j < kLanes ? n - j : kLanes; }
+
+void gather_rows_impl(const Stage& stage, const double* const* rows, double* buffer) {
+  clear_unused_impl(stage, buffer);
+  const auto n = static_cast<std::size_t>(stage.inputs);
+  for (std::size_t j = 0; j < n; j += kLanes) {
+    const std::size_t count = part(n, j);
+    for (std::size_t half = 0; half < 2; ++half) {
+      V v[kLanes];
+      load_tile(rows + half * kLanes, j, count, v);
+      transpose(v);
+      if (count == kLanes) {
+        for (std::size_t c = 0; c < kLanes; ++c) put(stage, j + c, v[c], half, buffer);
+      } else {
+        for (std::size_t c = 0; c < count; ++c) put(stage, j + c, v[c], half, buffer);
+      }
+    }
+  }
+}
+
+void gather_columns_impl(const Stage& stage, const double* source, std::ptrdiff_t stride,
+                         std::size_t width, double* buffer) {
+  clear_unused_impl(stage, buffer);
+  const std::size_t first = width < kLanes ? width : kLanes;
+  const D d;
+  for (int j = 0; j < stage.inputs; ++j, source += stride) {
+    put(stage, static_cast<std::size_t>(j), load_part(source, first), 0, buffer);
+    put(stage, static_cast<std::size_t>(j),
+        width > kLanes ? load_part(source + kLanes, width - kLanes) : hn::Zero(d), 1, buffer);
+  }
+}
+
+// Periodic rows a, b share a complex spectrum Z = A + i B. Afterwards slot k <= N/2 holds Re A, Re B
+// and slot N - k holds Im A, Im B (both in natural order).
+HWY_INLINE void split_spectra(const Stage& stage, double* buffer) {
+  const D d;
+  const V half = hn::Set(d, 0.5);
+  const int n = stage.inputs;
+  for (int k = 1; 2 * k < n; ++k) {
+    double* low = buffer + static_cast<std::size_t>(k) * kSlot;
+    double* high = buffer + static_cast<std::size_t>(n - k) * kSlot;
+    const C p = times(load_c(low), half);
+    const C q = times(load_c(high), half);
+    store_c({hn::Add(p.re, q.re), hn::Add(p.im, q.im)}, low);
+    store_c({hn::Sub(p.im, q.im), hn::Sub(q.re, p.re)}, high);
+  }
+}
+
+// The reverse, into bit-reversed slots with real and imaginary part exchanged: the forward FFT of that,
+// exchanged again on the way out, is the inverse.
+HWY_INLINE void merge_spectra(const Stage& stage, double* buffer) {
+  const int n = stage.inputs;
+  for (int k = 0; 2 * k <= n; ++k) {
+    double* low = buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(k)]) * kSlot;
+    const C real = load_c(low);  // Re A, Re B
+    if (k == 0 || 2 * k == n) {
+      store_c({real.im, real.re}, low);
+      continue;
+    }
+    double* high =
+        buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(n - k)]) * kSlot;
+    const C imag = load_c(high);  // Im A, Im B
+    store_c({hn::Add(imag.re, real.im), hn::Sub(real.re, imag.im)}, low);
+    store_c({hn::Sub(real.im, imag.re), hn::Add(real.re, imag.im)}, high);
+  }
+}
+
+// kCount outputs q, q + step, ... of a dense transform from `count` inputs.
+template <int kCount>
+HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size_t count,
+                           const double* in, double* out, std::size_t out_step) {
+  const D d;
+  C sum[kCount];
+  for (int s = 0; s < kCount; ++s) sum[s] = {hn::Zero(d), hn::Zero(d)};
+  for (std::size_t j = 0; j < count; ++j) {
+    const C x = load_c(in + j * kSlot);
+    for (int s = 0; s < kCount; ++s) {
+      const V f = hn::Set(d, matrix[s * row_step + j]);
+      sum[s].re = hn::MulAdd(x.re, f, sum[s].re);
+      sum[s].im = hn::MulAdd(x.im, f, sum[s].im);
+    }
+  }
+  for (int s = 0; s < kCount; ++s) store_c(sum[s], out + s * out_step * kSlot);
+}
+
+HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t count, std::size_t first,
+                            std::size_t step, std::size_t n_out, const double* in, double* out) {
+  constexpr std::size_t kBlock = kLanes == 8 ? 10 : 4;
+  std::size_t q = first;
+  for (; q + (kBlock - 1) * step < n_out; q += kBlock * step)
+    dense_rows<kBlock>(matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
+  for (; q + step < n_out; q += 2 * step)
+    dense_rows<2>(matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
+  for (; q < n_out; q += step) dense_rows<1>(matrix + q * n_in, n_in, count, in, out + q * kSlot, 1);
+}
+
+HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
+  const auto n = static_cast<std::size_t>(stage.inputs);
+  const auto n_out = static_cast<std::size_t>(stage.outputs);
+  double* folded = buffer + n * kSlot;
+  double* out = buffer + (2 * n + 2) * kSlot;
+  const double* matrix = stage.matrix.data();
+  if (!stage.folded) {
+    dense_group(matrix, n, n, 0, 1, n_out, buffer, out);
+    return;
+  }
+  const std::size_t half = n / 2;
+  const std::size_t upper = n - half;  // with the middle
+  double* difference = folded + upper * kSlot;
+  for (std::size_t j = 0; j < half; ++j) {
+    const C a = load_c(buffer + j * kSlot);
+    const C b = load_c(buffer + (n - 1 - j) * kSlot);
+    store_c(a + b, folded + j * kSlot);
+    store_c(a - b, difference + j * kSlot);
+  }
+  if (upper > half) store_c(load_c(buffer + half * kSlot), folded + half * kSlot);
+  dense_group(matrix, n, upper, 0, 2, n_out, folded, out);
+  dense_group(matrix, n, half, 1, 2, n_out, difference, out);
+}
+
+void transform_impl(const Stage& stage, double* buffer) {
+  if (!stage.matrix.empty()) {
+    dense_transform(stage, buffer);
+    return;
+  }
+  double* work = buffer + static_cast<std::size_t>(stage.slots) * kSlot;
+  if (stage.periodic_merge) merge_spectra(stage, buffer);
+  fft_passes(stage, buffer, work);
+  if (stage.periodic_split) split_spectra(stage, buffer);
+  if (stage.p > 1) join(stage, buffer, work);
+}
+
+// Output q of the lines in `half`, signed and scaled.
+HWY_INLINE V output(const Stage& stage, const double* buffer, const double* scale, std::size_t q,
+                    std::size_t half) {
+  const D d;
+  // An odd sequence transforms to -2i (S_a + i S_b): the halves are exchanged and one changes sign.
+  const std::size_t place = stage.swapped ? 1 - half : half;
+  const bool negative = stage.swapped && half == 0 && !stage.periodic_merge;
+  const double factor = stage.out_sign[q] * scale[q] * (negative ? -1.0 : 1.0);
+  return hn::Mul(hn::Load(d, buffer + static_cast<std::size_t>(stage.out_slot[q]) * kSlot + place * kLanes),
+                 hn::Set(d, factor));
+}
+
+HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const double* scale, std::size_t q,
+                             std::size_t count, std::size_t half, V* v) {
+  const D d;
+  if (count == kLanes) {
+    for (std::size_t c = 0; c < kLanes; ++c) v[c] = output(stage, buffer, scale, q + c, half);
+  } else {
+    for (std::size_t c = 0; c < kLanes; ++c)
+      v[c] = c < count ? output(stage, buffer, scale, q + c, half) : hn::Zero(d);
+  }
+  transpose(v);
+}
+
+void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale, std::size_t lines,
+                       double* const* rows) {
+  const auto n = static_cast<std::size_t>(stage.outputs);
+  for (std::size_t q = 0; q < n; q += kLanes) {
+    const std::size_t count = part(n, q);
+    for (std::size_t half = 0; half < 2; ++half) {
+      V v[kLanes];
+      load_outputs(stage, buffer, scale, q, count, half, v);
+      for (std::size_t r = 0; r < kLanes && half * kLanes + r < lines; ++r)
+        store_part(v[r], count, rows[half * kLanes + r] + q);
+    }
+  }
+}
+
+void scatter_columns_impl(const Stage& stage, const double* buffer, const double* scale, std::size_t width,
+                          double* target, std::ptrdiff_t stride) {
+  const std::size_t first = width < kLanes ? width : kLanes;
+  for (int q = 0; q < stage.outputs; ++q, target += stride) {
+    const auto index = static_cast<std::size_t>(q);
+    store_part(output(stage, buffer, scale, index, 0), first, target);
+    if (width > kLanes) store_part(output(stage, buffer, scale, index, 1), width - kLanes, target + kLanes);
+  }
+}
+
+HWY_INLINE V factor_at(const Factors& factors, int row, std::size_t q) {
+  const D d;
+  const double* from =
+      q < static_cast<std::size_t>(factors.count[row]) ? factors.table[row] : factors.limit;
+  return hn::LoadU(d, from + q);
+}
+
+void scatter_eliminate_impl(const Stage& stage, const double* buffer, const double* scale,
+                            std::size_t lines, double* const* rows, const Factors& factors,
+                            int first_row, std::size_t begin, std::size_t end, double* carry) {
+  const D d;
+  for (std::size_t q = begin; q < end; q += kLanes) {
+    const std::size_t count = part(end, q);
+    V above = hn::LoadU(d, carry + q);
+    for (std::size_t half = 0; half < 2; ++half) {
+      V v[kLanes];
+      load_outputs(stage, buffer, scale, q, count, half, v);
+      for (std::size_t r = 0; r < kLanes; ++r) {
+        const std::size_t line = half * kLanes + r;
+        if (line >= lines) break;
+        const int row = first_row + static_cast<int>(line);
+        if (row == 0) v[r] = hn::Mul(v[r], hn::Set(d, factors.first_weight));
+        if (row == factors.rows - 1) v[r] = hn::Mul(v[r], hn::Set(d, factors.last_weight));
+        above = hn::Mul(hn::Sub(v[r], above), factor_at(factors, row, q));
+        store_part(above, count, rows[line] + q);
+      }
+    }
+    hn::StoreU(above, d, carry + q);
+  }
+}
+
+void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const* rows,
+                            const Factors& factors, int first_row, std::size_t begin, std::size_t end,
+                            double* carry, double* buffer) {
+  const D d;
+  for (std::size_t q = begin; q < end; q += kLanes) {
+    const std::size_t count = part(end, q);
+    V below = hn::LoadU(d, carry + q);
+    for (std::size_t half = 2; half-- > 0;) {
+      V v[kLanes];
+      for (std::size_t r = kLanes; r-- > 0;) {
+        const std::size_t line = half * kLanes + r;
+        if (line >= lines) {
+          v[r] = hn::Zero(d);
+          continue;
+        }
+        const int row = first_row + static_cast<int>(line);
+        below = hn::NegMulAdd(below, factor_at(factors, row, q), load_part(rows[line] + q, count));
+        v[r] = below;
+      }
+      transpose(v);
+      for (std::size_t c = 0; c < count; ++c) put(stage, q + c, v[c], half, buffer);
+    }
+    hn::StoreU(below, d, carry + q);
+  }
+}
+
+void eliminate_row_impl(std::size_t n, double* row, const double* scale, double weight,
+                        const double* previous, const double* factor) {
+  const D d;
+  const V w = hn::Set(d, weight);
+  for (std::size_t q = 0; q < n; q += kLanes) {
+    const std::size_t count = part(n, q);
+    V v = hn::Mul(hn::Mul(load_part(row + q, count), load_part(scale + q, count)), w);
+    if (previous != nullptr) v = hn::Sub(v, load_part(previous + q, count));
+    store_part(hn::Mul(v, load_part(factor + q, count)), count, row + q);
+  }
+}
+
+void substitute_row_impl(std::size_t n, double* row, const double* next, const double* factor) {
+  for (std::size_t q = 0; q < n; q += kLanes) {
+    const std::size_t count = part(n, q);
+    store_part(hn::NegMulAdd(load_part(factor + q, count), load_part(next + q, count),
+                             load_part(row + q, count)),
+               count, row + q);
+  }
+}
+
+void smooth_row_impl(std::size_t n, const double* f, const double* const* neighbours,
+                     std::size_t neighbour_count, double a, double b, double* out) {
+  const D d;
+  const V va = hn::Set(d, a);
+  const V vb = hn::Set(d, b);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const std::size_t count = part(n, i);
+    V sum = hn::Add(load_part(f + i - 1, count), load_part(f + i + 1, count));
+    for (std::size_t m = 0; m < neighbour_count; ++m) sum = hn::Add(sum, load_part(neighbours[m] + i, count));
+    store_part(hn::MulAdd(vb, sum, hn::Mul(va, load_part(f + i, count))), count, out + i);
+  }
+}
+
+}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <new>
+
+#include "direct/box.hpp"
+#include "direct/direct_solver.hpp"
+#include "neurolens/engines/pde/poisson.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+constexpr std::size_t kRowsPerTask = 16;
+constexpr int kTile = 32;
+
+std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+// Copies between the grid's axis order and the box's, tile by tile.
+void reorder(const Box& box, bool to_box, const double* from, double* to) {
+  std::array<std::size_t, 3> grid_stride{};  // of the box's axes in the grid's layout
+  std::array<int, 3> grid_points{1, 1, 1};
+  for (int a = 0; a < box.dimensions; ++a) grid_points[index(box.user_axis[index(a)])] = box.points(a);
+  for (int a = 0; a < 3; ++a) {
+    const int user = box.user_axis[index(a)];
+    std::size_t stride = 1;
+    for (int b = 0; b < user; ++b) stride *= index(grid_points[index(b)]);
+    grid_stride[index(a)] = stride;
+  }
+  const std::array<std::size_t, 3> box_stride{1, box.row_stride(), box.plane_stride()};
+  // The axis that is contiguous in the grid is tiled against the one contiguous in the box.
+  int contiguous = 0;
+  for (int a = 0; a < box.dimensions; ++a)
+    if (box.user_axis[index(a)] == 0) contiguous = a;
+  const int other = contiguous == 0 ? 1 : 3 - contiguous;
+  const int n0 = box.points(0);
+  const int nc = contiguous == 0 ? box.points(1) : box.points(contiguous);
+  const int second = contiguous == 0 ? 1 : contiguous;
+  const int third = contiguous == 0 ? 2 : other;
+  const auto s = index(second);
+  const auto r = index(third);
+  for (int k = 0; k < box.points(third); ++k)
+    for (int j0 = 0; j0 < nc; j0 += kTile)
+      for (int i0 = 0; i0 < n0; i0 += kTile)
+        for (int j = j0; j < std::min(nc, j0 + kTile); ++j)
+          for (int i = i0; i < std::min(n0, i0 + kTile); ++i) {
+            const std::size_t in_box = index(i) + index(j) * box_stride[s] + index(k) * box_stride[r];
+            const std::size_t in_grid =
+                index(i) * grid_stride[0] + index(j) * grid_stride[s] + index(k) * grid_stride[r];
+            if (to_box) to[in_box] = from[in_grid];
+            else to[in_grid] = from[in_box];
+          }
+}
+
+}  // namespace
+
+struct PoissonPlan::State {
+  Grid grid;
+  Box box;
+  std::unique_ptr<DirectSolver> solver;
+  bool reordered = false;
+
+  // Norms over all unknown rows, summed in a fixed order.
+  BoxData::Norms norms(const BoxData& data, const double* u, Workers& workers) const {
+    const std::size_t rows = index(box.axis[1].count) * index(box.axis[2].count);
+    const std::size_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
+    std::vector<BoxData::Norms> parts(tasks);
+    std::atomic<std::size_t> next{0};
+    workers.run([&](std::size_t) {
+      for (;;) {
+        const std::size_t task = next.fetch_add(1, std::memory_order_relaxed);
+        if (task >= tasks) return;
+        parts[task] = data.norms(u, task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
+      }
+    });
+    BoxData::Norms total;
+    for (const auto& p : parts) {
+      total.residual = std::max(total.residual, p.residual);
+      total.rhs = std::max(total.rhs, p.rhs);
+      total.sum += p.sum;
+      total.weight += p.weight;
+      total.magnitude += p.magnitude;
+    }
+    return total;
+  }
+
+  void remove_mean(double* u) const {
+    double sum = 0;
+    double weight = 0;
+    const auto visit = [&](const auto& apply) {
+      for (int k = 0; k < box.axis[2].count; ++k)
+        for (int j = 0; j < box.axis[1].count; ++j)
+          for (int i = 0; i < box.axis[0].count; ++i) {
+            const std::array<int, 3> p{i, j, k};
+            double w = 1;
+            for (int a = 0; a < box.dimensions; ++a)
+              if (box.axis[index(a)].kind != AxisKind::periodic &&
+                  (p[index(a)] == 0 || p[index(a)] == box.axis[index(a)].intervals))
+                w *= 0.5;
+            apply(u[box.offset(i, j, k)], w);
+          }
+    };
+    visit([&](double value, double w) {
+      sum += w * value;
+      weight += w;
+    });
+    const double mean = sum / weight;
+    visit([&](double& value, double) { value -= mean; });
+  }
+};
+
+PoissonPlan::PoissonPlan(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PoissonPlan::~PoissonPlan() = default;
+
+Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid, const Boundary& boundary, double c,
+                                                             int order) {
+  NEUROLENS_TRY(check(grid));
+  NEUROLENS_TRY(check(grid, boundary));
+  if (order != 2 && order != 4)
+    return Error{Errc::bad_request, fmt::format("The order is 2 or 4, not {}.", order), ""};
+  if (!std::isfinite(c)) return Error{Errc::out_of_range, "The coefficient c must be a finite number.", ""};
+  try {
+    auto state = std::make_unique<State>();
+    state->grid = grid;
+    const auto axes = DirectSolver::best_order(grid, boundary);
+    state->box = make_box(grid, boundary, c, order, axes);
+    NEUROLENS_ASSIGN(state->solver, DirectSolver::make(state->box));
+    state->reordered = axes != std::array<int, 3>{0, 1, 2};
+    return std::shared_ptr<const PoissonPlan>(new PoissonPlan(std::move(state)));
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, fmt::format("Memory for a plan on {} points ran out.", grid.text()), ""};
+  }
+}
+
+Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double t, Field& u,
+                          const Context& context, Report* report) const {
+  const State& s = *state_;
+  if (!(source.grid == s.grid) || !(u.grid == s.grid))
+    return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
+  try {
+    AlignedVector<double> f_ordered;
+    AlignedVector<double> u_ordered;
+    const double* f = source.values.data();
+    double* x = u.values.data();
+    if (s.reordered) {
+      f_ordered.resize(source.values.size());
+      u_ordered.resize(source.values.size());
+      reorder(s.box, true, f, f_ordered.data());
+      f = f_ordered.data();
+      x = u_ordered.data();
+    }
+    BoxData data;
+    {
+      const Phase phase(context.observer, "boundary");
+      NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));
+    }
+    const bool nullspace = s.box.has_nullspace();
+    if (nullspace) {
+      const BoxData::Norms norms = s.norms(data, x, context.pool());
+      const double defect = norms.magnitude > 0 ? std::fabs(norms.sum) / norms.magnitude : 0;
+      if (report != nullptr) {
+        report->nullspace = true;
+        report->compatibility_defect = defect;
+      }
+      if (defect > kMaxCompatibilityDefect)
+        return Error{Errc::refused,
+                     fmt::format("No solution exists: with these boundary conditions the source and the boundary "
+                                 "fluxes must balance, but a share of {:.2g} is left over. Subtract the mean "
+                                 "from the source, or fix u on one face.",
+                                 defect),
+                     ""};
+      data.set_shift(norms.sum / norms.weight);
+    }
+    {
+      const Phase phase(context.observer, "solve", s.solver->cost());
+      NEUROLENS_TRY(s.solver->solve(data, x, context.pool()));
+    }
+    if (nullspace) s.remove_mean(x);
+    data.finish(x);
+    if (s.reordered) reorder(s.box, false, x, u.values.data());
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, "Memory for the solve ran out.", ""};
+  }
+  return {};
+}
+
+Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t, const Field& u,
+                                     const Context& context) const {
+  const State& s = *state_;
+  AlignedVector<double> f_ordered;
+  AlignedVector<double> u_ordered;
+  const double* f = source.values.data();
+  const double* x = u.values.data();
+  if (s.reordered) {
+    f_ordered.resize(source.values.size());
+    u_ordered.resize(source.values.size());
+    reorder(s.box, true, f, f_ordered.data());
+    reorder(s.box, true, x, u_ordered.data());
+    f = f_ordered.data();
+    x = u_ordered.data();
+  }
+  BoxData data;
+  NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));
+  if (s.box.has_nullspace()) {
+    const BoxData::Norms first = s.norms(data, x, context.pool());
+    data.set_shift(first.sum / first.weight);
+  }
+  const BoxData::Norms norms = s.norms(data, x, context.pool());
+  return norms.rhs > 0 ? norms.residual / norms.rhs : norms.residual;
+}
+
+const Grid& PoissonPlan::grid() const { return state_->grid; }
+int PoissonPlan::order() const { return state_->box.order; }
+std::string PoissonPlan::description() const { return state_->solver->description(); }
+Bytes PoissonPlan::bytes() const { return Bytes{static_cast<std::int64_t>(state_->solver->plan_bytes())}; }
+PhaseCost PoissonPlan::cost() const { return state_->solver->cost(); }
+
+}  // namespace neurolens::pde

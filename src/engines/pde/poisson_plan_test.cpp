@@ -1,0 +1,230 @@
+// The direct solver: residuals at rounding level for every boundary and dimension, the order of accuracy by
+// manufactured solutions, and the answers to bad input.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "neurolens/engines/pde/poisson.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+using Ends = std::array<ConditionKind, 2>;
+using Kinds = std::array<Ends, 3>;
+constexpr auto D = ConditionKind::dirichlet;
+constexpr auto N = ConditionKind::neumann;
+constexpr auto R = ConditionKind::robin;
+constexpr auto P = ConditionKind::periodic;
+
+// A smooth function with no symmetry, 2-periodic along periodic axes' unit length.
+struct Manufactured {
+  Kinds kinds{};
+  int dimensions = 1;
+  double c = 0;
+  // u = product over axes of a(x); a = sin-like, with derivatives.
+  double factor(int axis, double x, int derivative) const {
+    const bool periodic = kinds[static_cast<std::size_t>(axis)][0] == P;
+    const double w = periodic ? 2 * M_PI : 1.7 + 0.4 * axis;
+    const double phase = 0.3 + 0.5 * axis;
+    const double wave[3] = {std::sin(w * x + phase), w * std::cos(w * x + phase), -w * w * std::sin(w * x + phase)};
+    return wave[derivative] + (derivative == 0 ? 0.2 : 0.0);
+  }
+  double u(const Point& p) const { return derivative(p, -1, 0); }
+  double derivative(const Point& p, int axis, int order) const {
+    const double x[3] = {p.x, p.y, p.z};
+    double value = 1;
+    for (int a = 0; a < dimensions; ++a) value *= factor(a, x[a], a == axis ? order : 0);
+    return value;
+  }
+  double f(const Point& p) const {
+    double sum = c * u(p);
+    for (int a = 0; a < dimensions; ++a) sum += derivative(p, a, 2);
+    return sum;
+  }
+  Boundary boundary() const {
+    Boundary b;
+    for (int a = 0; a < dimensions; ++a)
+      for (int side = 0; side < 2; ++side) {
+        FaceCondition& face = b.face[static_cast<std::size_t>(a)][static_cast<std::size_t>(side)];
+        face.kind = kinds[static_cast<std::size_t>(a)][static_cast<std::size_t>(side)];
+        face.alpha = 1.5;
+        face.beta = 0.8;
+        const double sign = side == 0 ? -1 : 1;
+        const auto self = *this;
+        if (face.kind == D) face.value = ScalarData::Function([self](const Point& p) { return self.u(p); });
+        if (face.kind == N)
+          face.value = ScalarData::Function([self, a, sign](const Point& p) { return sign * self.derivative(p, a, 1); });
+        if (face.kind == R)
+          face.value = ScalarData::Function(
+              [self, a, sign](const Point& p) { return 1.5 * self.u(p) + 0.8 * sign * self.derivative(p, a, 1); });
+      }
+    return b;
+  }
+};
+
+Manufactured make(int dimensions, double c, Ends x, Ends y = {}, Ends z = {}) {
+  return {{x, y, z}, dimensions, c};
+}
+
+struct Outcome {
+  double error = 0, residual = 0;
+};
+
+Outcome solve(const Manufactured& m, std::array<int, 3> intervals, int order) {
+  Grid grid = Grid::unit(m.dimensions, 3);
+  for (int a = 0; a < m.dimensions; ++a) grid.points[static_cast<std::size_t>(a)] = intervals[static_cast<std::size_t>(a)] + 1;
+  const Boundary boundary = m.boundary();
+  Field f(grid);
+  EXPECT_TRUE(ScalarData(ScalarData::Function([&](const Point& p) { return m.f(p); }))
+                  .fill(grid, whole(grid), 0, f.values.data())
+                  .ok());
+  const auto plan = PoissonPlan::make(grid, boundary, m.c, order);
+  EXPECT_TRUE(plan.ok()) << plan.error();
+  if (!plan.ok()) return {1, 1};
+  Field u(grid);
+  const Status solved = (*plan)->solve(f, boundary, 0, u);
+  EXPECT_TRUE(solved.ok()) << solved.error();
+  Outcome outcome;
+  const auto residual = (*plan)->residual(f, boundary, 0, u);
+  outcome.residual = residual.ok() ? *residual : 1;
+  // With a nullspace compare up to a constant.
+  Field exact(grid);
+  (void)ScalarData(ScalarData::Function([&](const Point& p) { return m.u(p); }))
+      .fill(grid, whole(grid), 0, exact.values.data());
+  double low = 1e300;
+  double high = -1e300;
+  for (std::size_t i = 0; i < u.values.size(); ++i) {
+    const double e = u.values[i] - exact.values[i];
+    low = std::min(low, e);
+    high = std::max(high, e);
+  }
+  bool floating = m.c == 0;
+  for (int a = 0; a < m.dimensions; ++a)
+    for (const auto kind : m.kinds[static_cast<std::size_t>(a)]) floating = floating && (kind == N || kind == P);
+  outcome.error = floating ? (high - low) / 2 : std::max(std::fabs(low), std::fabs(high));
+  return outcome;
+}
+
+std::string name_of(const Manufactured& m) {
+  std::string text = std::to_string(m.dimensions) + "D c=" + std::to_string(m.c);
+  for (int a = 0; a < m.dimensions; ++a)
+    for (const auto kind : m.kinds[static_cast<std::size_t>(a)]) text += " " + std::string(to_string(kind));
+  return text;
+}
+
+const std::vector<Ends> kEnds = {{D, D}, {N, N}, {D, N}, {N, D}, {P, P}, {R, D}, {N, R}, {R, R}};
+
+void check_order(const Manufactured& m, int n, int order) {
+  SCOPED_TRACE(name_of(m) + " order " + std::to_string(order));
+  const Outcome coarse = solve(m, {n, n + 3, n + 1}, order);
+  const Outcome fine = solve(m, {2 * n, 2 * n + 6, 2 * n + 2}, order);
+  EXPECT_LT(coarse.residual, 1e-11);
+  EXPECT_LT(fine.residual, 1e-11);
+  const double observed = std::log2(coarse.error / fine.error);
+  EXPECT_NEAR(observed, order, order == 4 ? 0.25 : 0.1) << coarse.error << " -> " << fine.error;
+}
+
+TEST(PoissonOrder, OneDimensionEveryPairOfEnds) {
+  for (const auto& ends : kEnds)
+    for (const int order : {2, 4})
+      for (const double c : {0.0, -3.0}) check_order(make(1, c, ends), order == 4 ? 16 : 40, order);
+}
+
+TEST(PoissonOrder, TwoDimensionsEveryPairOfEndsOnEachAxis) {
+  for (const auto& x : kEnds)
+    for (const auto& y : kEnds) {
+      const bool robin_x = x[0] == R || x[1] == R;
+      const bool robin_y = y[0] == R || y[1] == R;
+      for (const int order : {2, 4}) {
+        if (order == 4 && ((robin_x && y[0] != P) || (robin_y && x[0] != P))) continue;
+        check_order(make(2, 0, x, y), 40, order);
+      }
+    }
+}
+
+TEST(PoissonOrder, ThreeDimensions) {
+  for (const auto& x : kEnds) {
+    const bool robin = x[0] == R || x[1] == R;
+    for (const int order : {2, 4}) {
+      if (order == 4 && robin) continue;
+      check_order(make(3, -1, x, {D, N}, {N, N}), order == 4 ? 16 : 20, order);
+      check_order(make(3, 0, {P, P}, x, {D, D}), order == 4 ? 16 : 20, order);
+      check_order(make(3, 0, {N, N}, {N, D}, x), order == 4 ? 32 : 20, order);
+      if (!robin || order == 2) check_order(make(3, 0, x, x, x), order == 4 ? 32 : 20, order);
+    }
+  }
+}
+
+TEST(PoissonOrder, IndefiniteHelmholtz) {
+  check_order(make(2, 55.0, {D, D}, {D, N}), 60, 2);
+  check_order(make(2, 90.0, {P, P}, {D, D}), 60, 2);
+}
+
+TEST(Poisson, SolvesLengthsOfEveryFactorisationToRoundingLevel) {
+  const Manufactured m = make(2, 0, {D, D}, {D, D});
+  for (const int n : {2, 3, 5, 7, 13, 31, 39, 59, 79, 99, 101, 126, 127, 128, 251, 509})
+    EXPECT_LT(solve(m, {n, n, 1}, 2).residual, 2e-12) << n;
+  EXPECT_LT(solve(m, {64, 61, 1}, 2).residual, 1e-12);
+  EXPECT_LT(solve(m, {61, 64, 1}, 2).residual, 1e-12);
+  EXPECT_LT(solve(m, {1021, 64, 1}, 2).residual, 1e-11);
+}
+
+TEST(Poisson, IsBitIdenticalForAnyNumberOfWorkers) {
+  for (const int dimensions : {2, 3}) {
+    const Manufactured m = make(dimensions, -1, {D, D}, {N, D}, {D, D});
+    Grid grid = Grid::unit(dimensions, dimensions == 2 ? 301 : 41);
+    const Boundary boundary = m.boundary();
+    Field f(grid);
+    ASSERT_TRUE(ScalarData(ScalarData::Function([&](const Point& p) { return m.f(p); }))
+                    .fill(grid, whole(grid), 0, f.values.data())
+                    .ok());
+    const auto plan = PoissonPlan::make(grid, boundary, m.c);
+    ASSERT_TRUE(plan.ok());
+    Field serial(grid);
+    ASSERT_TRUE((*plan)->solve(f, boundary, 0, serial).ok());
+    for (const std::size_t count : {2, 3, 7}) {
+      const auto workers = make_thread_workers(count);
+      Field parallel(grid);
+      ASSERT_TRUE((*plan)->solve(f, boundary, 0, parallel, {workers.get()}).ok());
+      EXPECT_EQ(serial.values, parallel.values) << count << " workers, " << dimensions << "-D";
+    }
+  }
+}
+
+TEST(Poisson, RefusesDataThatContradictEachOther) {
+  const Grid grid = Grid::unit(2, 33);
+  const Boundary insulated = Boundary::all({N, 0.0});
+  const auto plan = PoissonPlan::make(grid, insulated);
+  ASSERT_TRUE(plan.ok());
+  Field f(grid, 1.0);
+  Field u(grid);
+  const Status status = (*plan)->solve(f, insulated, 0, u);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Errc::refused);
+}
+
+TEST(Poisson, RefusesAnEigenvalue) {
+  const Grid grid = Grid::unit(2, 17);
+  const double s = std::sin(M_PI / 32);
+  const double eigenvalue = 2 * 4 * s * s * 256;
+  const auto plan = PoissonPlan::make(grid, Boundary::all({D, 0.0}), eigenvalue);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.error().code, Errc::refused);
+}
+
+TEST(Poisson, NamesThePointOfBadData) {
+  const Grid grid = Grid::unit(2, 5);
+  Boundary boundary = Boundary::all({D, 0.0});
+  boundary.face[1][0].value = *ScalarData::parse("1/(x-0.5)");
+  const auto plan = PoissonPlan::make(grid, boundary);
+  ASSERT_TRUE(plan.ok());
+  Field f(grid);
+  Field u(grid);
+  const Status status = (*plan)->solve(f, boundary, 0, u);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().where, "ymin: x=0.5 y=0");
+}
+
+}  // namespace
+}  // namespace neurolens::pde
