@@ -1,14 +1,14 @@
 /// \file
 /// What a stretch of code allocates: current, peak, count, and by call stack.
-/// Method: allocation functions are interposed (malloc and its kin; operator new ends there too), and a
-/// table keeps size, thread and age of every block that was allocated while a tracker ran, so that
-/// bytes are those asked for, not those of the heap's size classes. realloc counts as one allocation and
-/// one release. A block belongs to the trackers that ran when it was allocated, whoever frees it.
-/// Interposition is opt-in: link neurolens::probe_memory into the program, or preload the library of
-/// `neurolens record --memory`. Without it trackers answer "not collected".
-/// Cost: one predicted branch per allocation while no tracker runs, about 60 ns while one does, about
-/// 1 us with call stacks (less when sampled).
-/// Limits: 64 trackers at a time; mmap and the stack are not counted.
+/// Method: allocation functions are interposed (malloc and its kin; operator new ends there too),
+/// and a table keeps size, thread and age of every block that was allocated while a tracker ran, so
+/// that bytes are those asked for, not those of the heap's size classes. realloc counts as one
+/// allocation and one release. A block belongs to the trackers that ran when it was allocated,
+/// whoever frees it. Interposition is opt-in: link neurolens::probe_memory into the program, or
+/// preload the library of `neurolens record --memory`. Without it trackers answer "not collected".
+/// Cost: one predicted branch per allocation while no tracker runs, about 60 ns while one does,
+/// about 1 us with call stacks (less when sampled). Limits: 64 trackers at a time; mmap and the
+/// stack are not counted.
 #pragma once
 
 #include <cstdint>

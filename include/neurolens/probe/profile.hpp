@@ -20,8 +20,8 @@ struct ProfileOptions {
   bool memory = false;
 };
 
-/// What profile() returns: calls the function and adds time (and memory) to its entry, also when the
-/// function leaves by an exception. Threads: as safe as the function itself.
+/// What profile() returns: calls the function and adds time (and memory) to its entry, also when
+/// the function leaves by an exception. Threads: as safe as the function itself.
 template <class Function>
 class Profiled {
  public:
@@ -47,9 +47,10 @@ class Profiled {
       if (memory) tracker_.emplace();
     }
     ~Recorder() {
-      entry_.add(timer_.elapsed());
-      if (!tracker_) return;
-      if (const auto use = tracker_->use()) entry_.add_memory(use->peak);
+      const Nanoseconds duration = timer_.elapsed();
+      const auto use = tracker_ ? tracker_->use() : std::nullopt;  // before the entry allocates
+      entry_.add(duration);
+      if (use) entry_.add_memory(use->peak);
     }
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;

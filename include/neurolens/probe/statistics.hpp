@@ -1,9 +1,9 @@
 /// \file
-/// Named durations: count, total, mean, median, percentiles, extremes, and memory where it is tracked.
-/// Method: every thread adds to a shard of its own; the first 512 durations of a shard are kept as they
-/// are, later ones go into buckets of 1/64 octave. While all were kept, median and percentiles are exact
-/// (linear interpolation between order statistics); afterwards they are good to 1.1 %, and the result
-/// says so. Count, total, mean, minimum and maximum are always exact.
+/// Named durations: count, total, mean, median, percentiles, extremes, and memory where it is
+/// tracked. Method: every thread adds to a shard of its own; the first 512 durations of a shard are
+/// kept as they are, later ones go into buckets of 1/64 octave. While all were kept, median and
+/// percentiles are exact (linear interpolation between order statistics); afterwards they are good
+/// to 1.1 %, and the result says so. Count, total, mean, minimum and maximum are always exact.
 /// Nothing is printed: report() and json() return text.
 #pragma once
 
@@ -42,8 +42,8 @@ class Entry {
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
-  /// Adds one duration; a negative one counts as 0. Cost: about 10 ns, no allocation after the first
-  /// few calls of a thread.
+  /// Adds one duration; a negative one counts as 0. Cost: about 10 ns, no allocation after the
+  /// first few calls of a thread.
   void add(Nanoseconds duration) noexcept;
   /// Adds the peak of one tracked call.
   void add_memory(Bytes peak) noexcept;
@@ -104,9 +104,9 @@ class ScopedTimer {
 }  // namespace neurolens::probe
 
 /// Times the rest of the block into the default registry under `name`, a string.
-#define NEUROLENS_TIMED(name)                                                            \
-  static ::neurolens::probe::Entry& NEUROLENS_PROBE_JOIN(neurolens_entry_, __LINE__) =   \
-      ::neurolens::probe::default_registry().entry(name);                                \
+#define NEUROLENS_TIMED(name)                                                              \
+  static ::neurolens::probe::Entry& NEUROLENS_PROBE_JOIN(neurolens_entry_, __LINE__) =     \
+      ::neurolens::probe::default_registry().entry(name);                                  \
   const ::neurolens::probe::ScopedTimer NEUROLENS_PROBE_JOIN(neurolens_timer_, __LINE__) { \
-    NEUROLENS_PROBE_JOIN(neurolens_entry_, __LINE__)                                     \
+    NEUROLENS_PROBE_JOIN(neurolens_entry_, __LINE__)                                       \
   }

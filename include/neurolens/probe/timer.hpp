@@ -16,7 +16,9 @@ class Timer {
  public:
   Timer() noexcept : clock_(steady_clock_kind()), begin_(hot::ticks(clock_)) {}
   /// Time since construction or the last restart.
-  [[nodiscard]] Nanoseconds elapsed() const noexcept { return to_duration(hot::ticks(clock_) - begin_, clock_); }
+  [[nodiscard]] Nanoseconds elapsed() const noexcept {
+    return to_duration(hot::ticks(clock_) - begin_, clock_);
+  }
   /// elapsed(), and begins anew at the same instant.
   Nanoseconds restart() noexcept {
     const std::uint64_t now = hot::ticks(clock_);

@@ -68,7 +68,8 @@ double quantile(const std::vector<std::uint64_t>& buckets, std::uint64_t count, 
 }
 
 std::string human_time(double ns) {
-  static constexpr std::array kUnits = {std::pair{1e9, "s"}, std::pair{1e6, "ms"}, std::pair{1e3, "us"}};
+  static constexpr std::array kUnits = {std::pair{1e9, "s"}, std::pair{1e6, "ms"},
+                                        std::pair{1e3, "us"}};
   char text[32];
   for (const auto& [scale, unit] : kUnits) {
     if (ns < scale) continue;
@@ -157,7 +158,8 @@ Statistics Entry::statistics() const {
       const std::int64_t value = s->kept[i].load(std::memory_order_relaxed);
       if (value != 0) kept.push_back(value - 1);
     }
-    for (std::size_t b = 0; b < kBuckets; ++b) buckets[b] += s->buckets[b].load(std::memory_order_relaxed);
+    for (std::size_t b = 0; b < kBuckets; ++b)
+      buckets[b] += s->buckets[b].load(std::memory_order_relaxed);
   }
   if (result.count == 0) {
     result.min = {};
@@ -174,14 +176,16 @@ Statistics Entry::statistics() const {
     for (const std::uint64_t n : buckets) in_buckets += n;
     const auto bounded = [&](double p) {
       return std::clamp(quantile(buckets, std::max<std::uint64_t>(in_buckets, 1), p),
-                        static_cast<double>(result.min.count), static_cast<double>(result.max.count));
+                        static_cast<double>(result.min.count),
+                        static_cast<double>(result.max.count));
     };
     result.median_ns = bounded(0.5);
     result.p95_ns = bounded(0.95);
     result.p99_ns = bounded(0.99);
   }
   if (const std::uint64_t tracked = memory_count_.load(std::memory_order_relaxed); tracked > 0) {
-    result.memory_mean = Bytes{memory_total_.load(std::memory_order_relaxed) / static_cast<std::int64_t>(tracked)};
+    result.memory_mean =
+        Bytes{memory_total_.load(std::memory_order_relaxed) / static_cast<std::int64_t>(tracked)};
     result.memory_peak = Bytes{memory_peak_.load(std::memory_order_relaxed)};
   }
   return result;
