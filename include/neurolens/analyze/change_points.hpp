@@ -22,6 +22,7 @@ namespace neurolens::analyze {
 /// Error probability of one segment: how often a series without a change shows one.
 enum class ChangeLevel { five_percent, one_percent, tenth_of_a_percent };
 
+/// How eager the search is.
 struct ChangePointOptions {
   ChangeLevel level = ChangeLevel::one_percent;
   /// Fewest points on each side of a change, >= 2. 3 to explore, 5 for alerts.

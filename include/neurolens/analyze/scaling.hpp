@@ -22,6 +22,7 @@ struct ScalingPoint {
   double y = 0;  ///< Throughput, or time. > 0.
 };
 
+/// The fitted law of threads.
 struct UslFit {
   double lambda = 0;        ///< Throughput of one thread, in the unit of the points.
   double sigma = 0;         ///< Contention, >= 0: the serial share.
@@ -36,6 +37,7 @@ struct UslFit {
 /// seed, same result.
 [[nodiscard]] Result<UslFit> fit_usl(std::span<const ScalingPoint> points, std::uint64_t seed = 1);
 
+/// The fitted law of size: y = c x^p.
 struct ExponentFit {
   double coefficient = 0;      ///< c
   double exponent = 0;         ///< p

@@ -30,6 +30,7 @@ struct TensorInfo {
   bool sparse = false;             ///< Stored as values and indices; `size` counts both.
 };
 
+/// What an attribute holds; numbers as in ONNX.
 enum class AttributeKind : std::uint8_t {
   unknown,  ///< Empty, a reference to a function's attribute, or newer than this program.
   integer,
@@ -112,6 +113,7 @@ struct Function {
   std::vector<Node> nodes;
 };
 
+/// A domain and the version of its operators that the model uses.
 struct OpsetImport {
   std::string domain;  ///< Empty for ONNX's own.
   std::int64_t version = 0;

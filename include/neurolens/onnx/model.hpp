@@ -19,12 +19,14 @@
 
 namespace neurolens::onnx {
 
+/// What loading keeps.
 struct LoadOptions {
   /// False drops the content of initialisers once it was checked: what is left is the graph, a few
   /// hundred kilobytes; tensor(), serialize() and save() then answer bad_request for them.
   bool keep_weights = true;
 };
 
+/// How a model becomes bytes.
 struct SerializeOptions {
   /// Puts the content of external files into the message, so that it needs no folder.
   bool inline_external = true;

@@ -70,6 +70,7 @@ struct Dim {
   friend bool operator==(const Dim&, const Dim&) = default;
 };
 
+/// What a value is: a tensor, or something made of tensors.
 enum class TypeKind : std::uint8_t {
   unknown,
   tensor,

@@ -30,6 +30,7 @@ struct Entry {
   std::optional<std::int64_t> max_sequence;  ///< Longest sequence that the architecture allows.
 };
 
+/// Sizes and seed of a model to build.
 struct BuildOptions {
   /// Samples per run, in [0, 65536]. 0 leaves the dimension free under the name "batch".
   std::int64_t batch = 1;
@@ -40,6 +41,7 @@ struct BuildOptions {
   std::uint64_t seed = 1;
 };
 
+/// What was written.
 struct BuildReport {
   std::int64_t parameters = 0;
   Bytes size;  ///< Of the file.

@@ -37,6 +37,7 @@ using Column = std::vector<std::int64_t>;
 
 // --- Where it ran ---
 
+/// One level of cache.
 struct Cache {
   std::int64_t level = 0;                 ///< 1, 2, 3...
   std::string type;                       ///< "data", "instruction" or "unified".
@@ -44,6 +45,7 @@ struct Cache {
   std::optional<std::int64_t> instances;  ///< How many of them the machine has.
 };
 
+/// One accelerator.
 struct Gpu {
   std::string model;
   std::optional<std::int64_t> memory_bytes;
@@ -99,6 +101,7 @@ struct Tensor {
   std::optional<std::vector<std::int64_t>> shape;
 };
 
+/// The model or program that ran.
 struct Workload {
   std::string kind;  ///< "onnx_model", "program", "engine", "imported".
   std::string name;
@@ -202,6 +205,7 @@ struct Iterations {
   Column frequency_hz;
 };
 
+/// Everything that was measured once per iteration.
 struct Samples {
   Iterations iterations;
   /// Per op (same order as Run::ops; empty when not collected) one value per observed iteration in
@@ -240,12 +244,14 @@ struct CounterTrack {
 };
 
 // Stacks of a sampling profiler.
+/// A place in a program.
 struct Frame {
   std::string function;
   std::optional<std::string> file;
   std::optional<std::int64_t> line;
   std::optional<std::string> module;  ///< Program or shared object.
 };
+/// Stacks of a sampling profiler, as a tree of frames and the samples that hit it.
 struct Profile {
   std::vector<Frame> frames;
   Column stack_parent;  ///< Per stack: the caller's StackId, smaller than its own; kMissing at the
@@ -277,6 +283,7 @@ struct Overhead {
   std::vector<std::string> reasons;  ///< Sentences; empty when integrity is "ok".
 };
 
+/// Memory of the measured process.
 struct Memory {
   std::optional<std::int64_t> host_before_bytes;
   std::optional<std::int64_t> host_peak_bytes;  ///< Resident set of the process.
@@ -294,6 +301,7 @@ struct Ceiling {
 
 // --- The artifact ---
 
+/// The artifact: one measurement of one workload on one host.
 struct Run {
   std::string run_id;      ///< UUID.
   std::string created_at;  ///< RFC 3339, UTC.

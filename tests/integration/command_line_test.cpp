@@ -1,0 +1,166 @@
+// The command line as a newcomer meets it: help, mistakes, files that are not what they should be.
+#include <algorithm>
+
+#include "make_run.hpp"
+#include "neurolens/base/json.hpp"
+#include "neurolens/run/run.hpp"
+#include "program.hpp"
+
+namespace neurolens {
+namespace {
+
+class CommandLine : public test_support::ProgramTest {
+ protected:
+  /// One sentence on stderr that holds `part`, nothing on stdout, the given exit status.
+  void expect_refusal(const std::vector<std::string>& arguments, int status,
+                      const std::string& part) {
+    const auto outcome = run(arguments);
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_TRUE(outcome.err.starts_with("neurolens: ")) << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+  void write_run(const std::string& name, const run::Run& value) {
+    ASSERT_TRUE(run::write_file(system_files(), at(name), value).ok());
+  }
+};
+
+TEST_F(CommandLine, AloneShowsAScreenToActOn) {
+  const auto outcome = run({});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find("neurolens profile"), std::string::npos);
+  EXPECT_EQ(run({"--help"}).out, outcome.out);
+  EXPECT_TRUE(run({"--version"}).out.starts_with("neurolens "));
+}
+
+TEST_F(CommandLine, EveryCommandHasHelpWithAnExample) {
+  const std::string screen = run({}).out;
+  std::size_t commands = 0;
+  for (std::size_t begin = screen.find("Commands:\n") + 10; screen[begin] == ' ';
+       begin = screen.find('\n', begin) + 1) {
+    const std::size_t end = screen.find("  ", begin + 2);
+    std::vector<std::string> words;
+    const std::string name = screen.substr(begin + 2, end - begin - 2);
+    const auto space = name.find(' ');
+    words.push_back(name.substr(0, space));
+    if (space != std::string::npos) words.push_back(name.substr(space + 1));
+    words.push_back("--help");
+    const auto help = run(words);
+    EXPECT_EQ(help.status, 0) << name;
+    EXPECT_NE(help.out.find("Example:\n  neurolens " + name), std::string::npos)
+        << name << help.out;
+    ++commands;
+  }
+  EXPECT_GE(commands, 8U);
+}
+
+TEST_F(CommandLine, MistakesAreExplainedAndMended) {
+  expect_refusal({"sumary"}, 2, "Did you mean \"summary\"?");
+  expect_refusal({"zoo"}, 2, "zoo list, zoo build");
+  expect_refusal({"zoo", "biuld"}, 2, "Did you mean \"zoo build\"?");
+  expect_refusal({"summary", "--tpo", "3", "x.json"}, 2, "Did you mean \"--top\"?");
+  expect_refusal({"summary"}, 2, "run");
+  expect_refusal({"summary", "a", "b"}, 2, "one argument too many");
+  expect_refusal({"summary", "x.json", "--by", "name"}, 2, "op, type");
+  expect_refusal({"summary", "x.json", "--top", "-1"}, 2, "--top");
+  expect_refusal({"zoo", "build", "resnet5", "-o", "x.onnx"}, 2, "resnet50");
+  expect_refusal({"zoo", "build", "mlp", "-o", "no/such/folder.onnx"}, 2, "no/such");
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(CommandLine, AValidRunIsSummarisedInTextAndJson) {
+  write_run("a.run.json", test_support::make_run());
+  write_run("a.run.json.zst", test_support::make_run());
+  const auto text = run({"summary", "a.run.json"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_TRUE(text.out.starts_with("sample-mlp")) << text.out;
+  EXPECT_EQ(text.err, "");
+  const auto packed = run({"summary", "a.run.json.zst", "--json"});
+  const auto plain = run({"summary", "a.run.json", "--json"});
+  EXPECT_EQ(packed.out, plain.out);
+  const auto tree = json::parse(plain.out);
+  ASSERT_TRUE(tree.ok()) << tree.error();
+  double shares = 0;
+  for (const auto& op : *tree->find("ops")->as_array())
+    shares += *op.find("share_ratio")->as_double();
+  EXPECT_NEAR(shares, 1, 1e-9);
+  EXPECT_EQ(run({"validate", "a.run.json"}).status, 0);
+}
+
+TEST_F(CommandLine, AnInvalidRunIsNamedFaultByFault) {
+  run::Run bad = test_support::make_run();
+  write_run("good.json", bad);
+  std::string text = read("good.json");
+  const auto place = text.find("\"duration_ns\":[");
+  ASSERT_NE(place, std::string::npos);
+  text.insert(place + 15, "-");
+  write("bad.json", text);
+  const auto validated = run({"validate", "bad.json"});
+  EXPECT_EQ(validated.status, 1);
+  EXPECT_NE(validated.out.find("/samples/iterations/duration_ns/0"), std::string::npos)
+      << validated.out;
+  const auto as_json = json::parse(run({"validate", "bad.json", "--json"}).out);
+  ASSERT_TRUE(as_json.ok());
+  EXPECT_EQ(as_json->find("valid")->as_bool(), false);
+  const auto summary = run({"summary", "bad.json"});
+  EXPECT_EQ(summary.status, 1);
+  EXPECT_NE(summary.err.find("bad.json"), std::string::npos) << summary.err;
+}
+
+TEST_F(CommandLine, FilesThatAreNoRunsAreRefused) {
+  write("empty.json", "");
+  write("text.json", "this is no JSON");
+  write("cut.json", "{\"schema_version\": \"1.0.0\", \"run_id\"");
+  write("packed.json.zst", "\x28\xb5\x2f\xfd nonsense");
+  write("newer.json", "{\"schema_version\": \"2.0.0\"}");
+  expect_refusal({"summary", "none.json"}, 2, "none.json: There is no such file");
+  expect_refusal({"summary", "."}, 2, "directory");
+  for (const char* name :
+       {"empty.json", "text.json", "cut.json", "packed.json.zst", "newer.json"}) {
+    const auto outcome = run({"summary", name});
+    EXPECT_NE(outcome.status, 0) << name;
+    EXPECT_LT(outcome.status, 4) << name;
+    EXPECT_NE(outcome.err.find(name), std::string::npos) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+  EXPECT_NE(run({"summary", "newer.json"}).err.find("newer"), std::string::npos);
+}
+
+TEST_F(CommandLine, AFullDiskIsSaidAndGivesItsStatus) {
+  write_run("a.run.json", test_support::make_run());
+  const auto outcome = run({"summary", "a.run.json"}, {}, "/dev/full");
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_NE(outcome.err.find("full"), std::string::npos) << outcome.err;
+}
+
+TEST_F(CommandLine, ReportsAreWrittenWhole) {
+  write_run("a.run.json", test_support::make_run());
+  const auto outcome = run({"report", "a.run.json", "--md", "a.md"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(read("a.md").find("## Where the time goes"), std::string::npos);
+  expect_refusal({"report", "a.run.json"}, 2, "--md");
+}
+
+TEST_F(CommandLine, TheZooListIsAListOfObjects) {
+  const auto tree = json::parse(run({"zoo", "list", "--json"}).out);
+  ASSERT_TRUE(tree.ok()) << tree.error();
+  ASSERT_TRUE(tree->is_array());
+  EXPECT_GE(tree->as_array()->size(), 10U);
+  for (const auto& entry : *tree->as_array()) {
+    EXPECT_TRUE(entry.find("name")->is_string());
+    EXPECT_TRUE(entry.find("parameters")->is_integer());
+    EXPECT_TRUE(entry.find("inputs")->is_array());
+  }
+}
+
+TEST_F(CommandLine, TheDoctorAlwaysAnswers) {
+  const auto tree = json::parse(run({"doctor", "--json"}).out);
+  ASSERT_TRUE(tree.ok()) << tree.error();
+  for (const auto& check : *tree->find("checks")->as_array()) {
+    EXPECT_FALSE(check.find("detail")->as_string()->empty()) << *check.find("name")->as_string();
+  }
+}
+
+}  // namespace
+}  // namespace neurolens
