@@ -99,7 +99,8 @@ class [[nodiscard]] Result {
     assert(ok());
     return *std::get_if<0>(&state_);
   }
-  [[nodiscard]] T&& value() && {
+  /// By value, so that `for (auto& x : f().value())` does not outlive what it walks over.
+  [[nodiscard]] T value() && {
     assert(ok());
     return std::move(*std::get_if<0>(&state_));
   }
@@ -110,7 +111,7 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
 
   /// Requires !ok().
   [[nodiscard]] const Error& error() const& {
