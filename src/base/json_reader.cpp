@@ -115,7 +115,8 @@ std::string find_fault(std::string_view text, const simdjson::padded_string& pad
     }
     if (type == simdjson::ondemand::json_type::boolean)
       return value.get_bool().error() == simdjson::SUCCESS;
-    return value.is_null();
+    bool null = false;  // an implicit conversion of the result would throw
+    return value.is_null().get(null) == simdjson::SUCCESS && null;
   };
   simdjson::ondemand::value root;
   if (document.get_value().get(root) == simdjson::SUCCESS) walk(walk, root);

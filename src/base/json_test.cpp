@@ -63,6 +63,10 @@ TEST(JsonReader, NamesThePlaceOfAFault) {
   EXPECT_EQ(broken.error().code, Errc::parse_error);
   EXPECT_NE(broken.error().where.find("line 2"), std::string::npos) << broken.error();
   EXPECT_EQ(parse("").error().code, Errc::parse_error);
+  // Words that begin like literals, at every depth: the search for the place must not throw.
+  for (const char* text : {"[nx]", "{\"a\":[{\"b\":nul}]}", "[tru]", "{\"a\":[1,nan]}"}) {
+    EXPECT_EQ(parse(text).error().code, Errc::parse_error) << text;
+  }
   EXPECT_EQ(parse(R"({"a":1,"a":2})").error().code, Errc::parse_error);
   EXPECT_FALSE(parse(std::string(5000, '[') + std::string(5000, ']')).ok());
 }

@@ -133,6 +133,22 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"{\"a\":\"\n\"}", "line 1, column 7"}, Malformed{"{\"a\":\n\"\xff\"}", "line 2"},
         Malformed{"{\"a\":'x'}", "line 1, column 6"}));
 
+// The seeds of the fuzzer, and what it once found.
+TEST(RunDocument, EverySeedOfTheFuzzerGetsAnAnswer) {
+  const std::string folder = std::string(NEUROLENS_SOURCE_DIR) + "/src/run/fuzz_corpus";
+  const auto seeds = system_files().list(folder);
+  ASSERT_TRUE(seeds.ok()) << seeds.error();
+  std::size_t valid = 0;
+  for (const auto& seed : *seeds) {
+    const auto text = system_files().read(folder + "/" + seed.name);
+    ASSERT_TRUE(text.ok()) << text.error();
+    const auto report = check(*text);
+    EXPECT_EQ(read(*text).ok(), report.ok() && report->valid()) << seed.name;
+    valid += read(*text).ok() ? 1 : 0;
+  }
+  EXPECT_GE(valid, 4u);
+}
+
 TEST(RunDocument, BoundsNesting) {
   const auto deep = check("{\"a\":" + std::string(100'000, '['));
   ASSERT_FALSE(deep.ok());
