@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -98,6 +100,16 @@ struct TypeInfo {
 
 /// "float32[1,3,224,224]", "int64[batch,?]", "sequence(float32[?])", "map(int64, float32[])".
 [[nodiscard]] std::string describe(const TypeInfo& type);
+
+/// What a run showed a tensor to be.
+struct ObservedTensor {
+  DType type = DType::undefined;
+  std::vector<std::int64_t> dims;
+  friend bool operator==(const ObservedTensor&, const ObservedTensor&) = default;
+};
+
+/// By name of the tensor.
+using ObservedTensors = std::map<std::string, ObservedTensor, std::less<>>;
 
 /// A tensor with its content: elements in row-major order, little-endian, packed as in ONNX's
 /// raw_data. Strings are kept apart in `strings` and leave `bytes` empty.
