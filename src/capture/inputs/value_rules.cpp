@@ -164,23 +164,31 @@ ValueRule reduced_axes(const Site& site) {
   return counting(site.length);
 }
 
+/// As in Site::size(), but a size of 0 is a size.
+std::int64_t exact_size(const std::optional<Dims>& dims, std::int64_t axis) {
+  if (!dims) return -1;
+  if (axis < 0) axis += static_cast<std::int64_t>(dims->size());
+  if (axis < 0 || axis >= static_cast<std::int64_t>(dims->size())) return -1;
+  return (*dims)[static_cast<std::size_t>(axis)];
+}
+
 ValueRule split_sizes(const Site& site) {
   const auto axis = site.node.integer_or("axis", 0);
-  std::vector<double> parts;
-  double sum = 0;
-  const auto total = site.size(site.in(0), axis, 1);
-  for (std::size_t i = 0; i < site.node.outputs.size(); ++i) {
-    parts.push_back(static_cast<double>(site.size(site.out(i), axis, 0)));
-    sum += parts.back();
-  }
-  if (static_cast<std::int64_t>(sum) == total &&
-      static_cast<std::int64_t>(parts.size()) == site.length) {
-    return exactly(std::move(parts));
-  }
+  const auto total = exact_size(site.in(0), axis);
   const auto count = std::max<std::int64_t>(site.length, 1);
-  parts.assign(static_cast<std::size_t>(count), static_cast<double>(total / count));
-  parts.back() += static_cast<double>(total % count);
-  return exactly(std::move(parts));
+  Dims parts;
+  for (std::size_t i = 0; i < site.node.outputs.size(); ++i) {
+    parts.push_back(exact_size(site.out(i), axis));
+  }
+  const bool known = std::none_of(parts.begin(), parts.end(), [](std::int64_t p) { return p < 0; });
+  const auto sum = std::accumulate(parts.begin(), parts.end(), std::int64_t{0});
+  if (known && sum == total && static_cast<std::int64_t>(parts.size()) == count) {
+    return exactly(parts);
+  }
+  const auto whole = std::max<std::int64_t>(total, total < 0 ? count : 0);
+  parts.assign(static_cast<std::size_t>(count), whole / count);
+  parts.back() += whole % count;
+  return exactly(parts);
 }
 
 ValueRule roi(const Site& site) {
