@@ -1,0 +1,143 @@
+#include "neurolens/codebase/inventory.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "facts.hpp"
+
+namespace neurolens::codebase {
+namespace {
+
+bool ranks_before(const RankedFunction& a, const RankedFunction& b) {
+  const auto key = [](const RankedFunction& f) {
+    return std::tuple(-std::int64_t{f.metrics.cognitive}, -std::int64_t{f.metrics.cyclomatic}, -std::int64_t{f.metrics.length()});
+  };
+  return std::tuple(key(a), std::string_view(a.path), a.metrics.first_line) <
+         std::tuple(key(b), std::string_view(b.path), b.metrics.first_line);
+}
+
+// Keeps the `top` first of a growing list at a bounded size.
+void trim_top(std::vector<RankedFunction>* list, std::size_t top) {
+  std::sort(list->begin(), list->end(), ranks_before);
+  if (list->size() > top) list->resize(top);
+}
+
+void add(GroupRow* group, const FileRow& row) {
+  ++group->files;
+  group->size_bytes += row.size_bytes;
+  group->lines += row.lines;
+  group->functions += row.functions;
+}
+
+std::vector<GroupRow> rows_of(std::map<std::string, GroupRow> groups) {
+  std::vector<GroupRow> out;
+  for (auto& [name, row] : groups) {
+    row.name = name;
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(FileClass kind) {
+  constexpr std::array<std::string_view, 4> kNames{"source", "generated", "vendored", "binary"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+void FunctionTotals::add(const FunctionMetrics& f) {
+  ++count;
+  lines += f.length();
+  cyclomatic += f.cyclomatic;
+  cognitive += f.cognitive;
+  max_cyclomatic = std::max(max_cyclomatic, f.cyclomatic);
+  max_cognitive = std::max(max_cognitive, f.cognitive);
+  max_nesting = std::max(max_nesting, f.nesting);
+  max_length = std::max(max_length, f.length());
+}
+
+FunctionTotals& FunctionTotals::operator+=(const FunctionTotals& other) {
+  count += other.count;
+  lines += other.lines;
+  cyclomatic += other.cyclomatic;
+  cognitive += other.cognitive;
+  max_cyclomatic = std::max(max_cyclomatic, other.max_cyclomatic);
+  max_cognitive = std::max(max_cognitive, other.max_cognitive);
+  max_nesting = std::max(max_nesting, other.max_nesting);
+  max_length = std::max(max_length, other.max_length);
+  return *this;
+}
+
+Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, const Attention& attention) {
+  NEUROLENS_ASSIGN(Walk tree, walk(request.root, request.walk));
+  Inventory out;
+  out.root_path = request.root;
+  out.timestamp = to_rfc3339(clock.wall());
+  out.ignored = tree.ignored;
+  out.links = tree.links;
+  out.loops = tree.loops;
+  out.unreadable = std::move(tree.unreadable);
+  out.functions_measured = request.functions;
+  out.module_map = request.modules;
+  std::map<std::string, GroupRow> modules, languages;
+  // Slices keep the facts (functions, imports) of a million files from being in memory together.
+  constexpr std::size_t kSlice = 16384;
+  const bool cached = !request.cache.empty();
+  const FactsWanted wanted{request.functions, cached};  // a cache is shared with the graph
+  Walk slice;
+  for (std::size_t first = 0; first < tree.files.size();) {
+    const std::size_t count = cached ? tree.files.size() : std::min(kSlice, tree.files.size() - first);
+    slice.files.assign(std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first)),
+                       std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first + count)));
+    NEUROLENS_ASSIGN(FactsTable table, collect_facts(request.root, slice, wanted, request.workers, request.cache, attention));
+    out.files_read += table.read;
+    out.files_cached += table.cached;
+    out.bytes_read += table.bytes_read;
+    for (std::size_t i = 0; i < count; ++i) {
+      FileFacts& facts = table.facts[i];
+      WalkedFile& file = slice.files[i];
+      if (facts.error != 0) {
+        out.unreadable.push_back({file.path, std::strerror(facts.error)});
+        continue;
+      }
+      if (!facts.source) {
+        ++out.other_files;
+        continue;
+      }
+      FileRow row;
+      row.path = std::move(file.path);
+      row.language = facts.language;
+      row.kind = facts.kind;
+      row.by = facts.by;
+      row.encoding = facts.measured.encoding;
+      row.doubts = facts.measured.doubts;
+      row.confidence = facts.measured.confidence();
+      row.size_bytes = file.size_bytes;
+      row.lines = facts.measured.lines;
+      for (FunctionMetrics& f : facts.measured.functions) {
+        row.functions.add(f);
+        if (row.kind == FileClass::source && request.top > 0) out.top.push_back({row.path, std::move(f)});
+      }
+      if (out.top.size() > request.top * 4 + 4096) trim_top(&out.top, request.top);
+      if (row.kind == FileClass::source) {
+        add(&out.whole, row);
+        add(&modules[request.modules.module_of(row.path)], row);
+        add(&languages[std::string(info(row.language).name)], row);
+      } else {
+        add(row.kind == FileClass::generated ? &out.generated : row.kind == FileClass::vendored ? &out.vendored : &out.binary, row);
+      }
+      out.files.push_back(std::move(row));
+    }
+    first += count;
+  }
+  trim_top(&out.top, request.top);
+  out.modules = rows_of(std::move(modules));
+  out.languages = rows_of(std::move(languages));
+  std::stable_sort(out.languages.begin(), out.languages.end(),
+                   [](const GroupRow& a, const GroupRow& b) { return a.lines.code > b.lines.code; });
+  out.whole.name = "total";
+  return out;
+}
+
+}  // namespace neurolens::codebase
