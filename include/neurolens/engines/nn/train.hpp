@@ -1,0 +1,55 @@
+/// \file
+/// Training as one request: configuration in, result out. What the command line wraps.
+/// A configuration is YAML with three sections: `model` (name, seed, input, layers), `data`,
+/// `train`; see docs/guides/nn.md.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "neurolens/engines/nn/trainer.hpp"
+
+namespace neurolens::nn {
+
+struct TrainRequest {
+  std::string config = {};           ///< The YAML text.
+  std::string where = {};            ///< Its file name, for sentences.
+  std::string directory = ".";       ///< Relative paths of the configuration start here.
+  std::string resume = {};           ///< A checkpoint to go on from; empty: none.
+  int threads = 1;                   ///< >= 1. The result does not depend on it.
+  std::optional<double> awake = {};  ///< Share of awake nodes in the final evaluation, in [0, 1].
+  std::string csv_log = {};          ///< One line per epoch; empty: none.
+  std::string json_log = {};         ///< The same as JSON lines.
+};
+
+struct TrainResult {
+  std::string model;
+  std::int64_t parameters = 0;
+  std::string kernels;
+  FitSummary fit;
+  std::optional<double> resumed_at_step;
+};
+
+/// Trains to the end of the configuration. Errors: those of reading the configuration (with file,
+/// line and column), the data and a checkpoint; those of Trainer::fit.
+[[nodiscard]] Result<TrainResult> train(const TrainRequest& request,
+                                        TrainObserver* observer = nullptr,
+                                        Attention attention = {});
+/// Evaluates the checkpoint `request.resume` on the test data.
+[[nodiscard]] Result<Evaluation> evaluate(const TrainRequest& request);
+/// The plan of the configuration as text; trains nothing.
+[[nodiscard]] Result<std::string> explain(const TrainRequest& request);
+/// The checkpoint `request.resume` (or, without one, the untrained model) as an ONNX file's bytes.
+[[nodiscard]] Result<std::string> export_onnx(const TrainRequest& request);
+
+/// `{"model", "parameters", ..., "test": {"accuracy_ratio", "loss", ...}, "step_time_ns", ...}`.
+[[nodiscard]] std::string to_json(const TrainResult& result);
+[[nodiscard]] std::string to_json(const Evaluation& evaluation);
+
+/// Resident memory of this process, present and greatest; nullopt where the system does not say.
+struct ProcessMemory {
+  Bytes current, peak;
+};
+[[nodiscard]] std::optional<ProcessMemory> process_memory();
+
+}  // namespace neurolens::nn
