@@ -1,5 +1,6 @@
 // The command line as a newcomer meets it: help, mistakes, files that are not what they should be.
 #include <algorithm>
+#include <cstdlib>
 
 #include "make_run.hpp"
 #include "neurolens/base/json.hpp"
@@ -151,6 +152,32 @@ TEST_F(CommandLine, TheZooListIsAListOfObjects) {
     EXPECT_TRUE(entry.find("name")->is_string());
     EXPECT_TRUE(entry.find("parameters")->is_integer());
     EXPECT_TRUE(entry.find("inputs")->is_array());
+  }
+}
+
+TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
+  write_run("a.run.json", test_support::make_run());
+  write("bad.json", "{\"schema_version\": \"1.0.0\"}");
+  const std::vector<std::pair<std::string, std::vector<std::string>>> documents{
+      {"summary", {"summary", "a.run.json", "--json"}},
+      {"summary", {"summary", "a.run.json", "--json", "--by", "type"}},
+      {"validate", {"validate", "a.run.json", "--json"}},
+      {"validate", {"validate", "bad.json", "--json"}},
+      {"zoo_list", {"zoo", "list", "--json"}},
+      {"zoo_build", {"zoo", "build", "lenet", "-o", "l.onnx", "--json"}},
+      {"doctor", {"doctor", "--json"}},
+      {"peaks",
+       {"peaks", "--json", "-o", "peaks.json", "--rounds", "3", "--round-ms", "1", "--memory-mib",
+        "8"}}};
+  for (const auto& [schema, arguments] : documents) {
+    const auto outcome = run(arguments);
+    write("document.json", outcome.out);
+    const std::string command = std::string("/usr/bin/python3 ") + NEUROLENS_SOURCE_DIR +
+                                "/tests/support/check_schema.py " + NEUROLENS_SOURCE_DIR +
+                                "/schema/" + schema + ".schema.json " + at("document.json");
+    const int status = WEXITSTATUS(std::system(command.c_str()));
+    if (status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
+    EXPECT_EQ(status, 0) << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
   }
 }
 

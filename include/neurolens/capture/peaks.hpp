@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/progress.hpp"
 #include "neurolens/base/result.hpp"
+#include "neurolens/base/units.hpp"
 #include "neurolens/run/types.hpp"
 
 namespace neurolens::capture {
@@ -54,6 +56,9 @@ struct PeaksOptions {
   int round_ms = 20;
   /// Threads of the "all" figures; 0: as many as the process may use.
   int threads = 0;
+  /// Most memory for the arrays of one figure, > 0; empty: a quarter of the machine's. Below four
+  /// times the last cache, the DRAM figures are those of a cache.
+  std::optional<Bytes> most_memory = {};
 };
 
 /// Measures. Takes (figures x rounds x round_ms), about 35 s by default; keep the machine idle.

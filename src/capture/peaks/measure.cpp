@@ -176,7 +176,9 @@ struct Level {
   std::int64_t bytes;
 };
 
-std::vector<Level> memory_levels(const run::Host& host, int threads) {
+std::vector<Level> memory_levels(const run::Host& host, const PeaksOptions& options, int threads) {
+  const std::int64_t quarter = host.memory_bytes.value_or(std::int64_t{4} << 30) / 4;
+  const std::int64_t most = options.most_memory ? options.most_memory->count : quarter;
   std::vector<Level> levels;
   std::int64_t last = 0;
   for (const auto& cache : host.caches) {
@@ -186,12 +188,11 @@ std::vector<Level> memory_levels(const run::Host& host, int threads) {
     const bool shared = cache.instances.value_or(1) < threads;
     const std::int64_t own =
         std::min(cache.size_bytes / 2 / (shared ? threads : 1), std::int64_t{64} << 20);
-    levels.push_back({fmt::format("l{}", cache.level), own});
+    levels.push_back({fmt::format("l{}", cache.level), std::min(own, most / threads)});
     last = std::max(last, cache.size_bytes);
   }
   if (last == 0) last = 32 << 20;
-  const std::int64_t memory = host.memory_bytes.value_or(std::int64_t{4} << 30);
-  levels.push_back({"dram", std::min(4 * last * 3, memory / 4) / threads});
+  levels.push_back({"dram", std::min(4 * last * 3, most) / threads});
   return levels;
 }
 
@@ -210,14 +211,14 @@ class Measurement {
     const std::vector<int> counts = all > 1 ? std::vector<int>{1, all} : std::vector<int>{1};
     total_ = counts.size() * arithmetic.size();
     for (const int threads : counts)
-      total_ += memory_levels(host_, threads).size() * bandwidth.size();
+      total_ += memory_levels(host_, options_, threads).size() * bandwidth.size();
     for (const int threads : counts) {
       for (const auto& kernel : arithmetic) {
         NEUROLENS_ASSIGN(result.peaks.emplace_back(), measure(kernel, threads));
       }
     }
     for (const int threads : counts) {
-      for (const auto& level : memory_levels(host_, threads)) {
+      for (const auto& level : memory_levels(host_, options_, threads)) {
         for (const auto& kernel : bandwidth) {
           NEUROLENS_ASSIGN(result.peaks.emplace_back(), measure(kernel, level, threads));
         }
@@ -293,7 +294,8 @@ class Measurement {
 
 Result<Peaks> measure_peaks(const run::Host& host, const PeaksOptions& options,
                             const Attention& attention) {
-  if (options.rounds < 3 || options.round_ms < 1 || options.threads < 0) {
+  if (options.rounds < 3 || options.round_ms < 1 || options.threads < 0 ||
+      (options.most_memory && options.most_memory->count <= 0)) {
     return Error{
         Errc::out_of_range,
         "Measuring needs at least 3 rounds of at least 1 ms and a positive number of threads.",

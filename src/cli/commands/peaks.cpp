@@ -43,6 +43,9 @@ class PeaksCommand final : public Command {
     options.value("-o,--output", "FILE", output_,
                   "Where to write them (default: this machine's cache, used by `profile`)");
     options.value("--rounds", "N", rounds_, "Rounds per figure (default: 7)");
+    options.value("--round-ms", "MS", round_ms_, "Length of a round (default: 20)");
+    options.value("--memory-mib", "MIB", memory_mib_,
+                  "Most memory for the arrays (default: a quarter of the machine's)");
     options.value("--threads", "N", threads_,
                   "Threads of the \"all\" figures (default: all usable)");
     options.flag("--json", json_, "One JSON document on stdout");
@@ -52,6 +55,8 @@ class PeaksCommand final : public Command {
     const capture::Host host = capture::read_host();
     capture::PeaksOptions peaks_options;
     peaks_options.rounds = static_cast<int>(rounds_.value_or(peaks_options.rounds));
+    peaks_options.round_ms = static_cast<int>(round_ms_.value_or(peaks_options.round_ms));
+    if (memory_mib_) peaks_options.most_memory = Bytes{*memory_mib_ << 20};
     peaks_options.threads = static_cast<int>(threads_.value_or(0));
     const std::string path = output_.value_or(capture::peaks_cache_path(host.facts));
     NEUROLENS_ASSIGN(const auto peaks,
@@ -67,6 +72,8 @@ class PeaksCommand final : public Command {
  private:
   std::optional<std::string> output_;
   std::optional<std::int64_t> rounds_;
+  std::optional<std::int64_t> round_ms_;
+  std::optional<std::int64_t> memory_mib_;
   std::optional<std::int64_t> threads_;
   bool json_ = false;
 };
