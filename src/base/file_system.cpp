@@ -127,6 +127,26 @@ class SystemFiles final : public FileSystem {
     return content;
   }
 
+  Result<std::string> read_from(const std::string& path, Bytes offset, Bytes limit) override {
+    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return system_error(errno, path, "read");
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0) return system_error(errno, path, "read");
+    const std::int64_t left = std::max<std::int64_t>(0, st.st_size - offset.count);
+    std::string content(static_cast<std::size_t>(std::min(left, limit.count)), '\0');
+    std::size_t used = 0;
+    while (used < content.size()) {
+      const ssize_t n = ::pread(fd.get(), content.data() + used, content.size() - used,
+                                offset.count + static_cast<std::int64_t>(used));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return system_error(errno, path, "read");
+      if (n == 0) break;
+      used += static_cast<std::size_t>(n);
+    }
+    content.resize(used);
+    return content;
+  }
+
   Result<std::unique_ptr<OutputFile>> create_atomic(const std::string& path) override {
     struct stat st {};
     // Replacing a link would leave its target behind; a device or pipe cannot be replaced at all.

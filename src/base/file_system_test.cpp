@@ -36,6 +36,9 @@ TEST_F(FileSystemTest, WritesReadsListsAndRemoves) {
   EXPECT_EQ(files_.read(path).value(), "world");
   EXPECT_EQ(files_.list(directory_).value().size(), 1U);
   EXPECT_EQ(files_.info(path).value()->size, Bytes{5});
+  EXPECT_EQ(files_.read_from(path, Bytes{3}, Bytes{100}).value(), "ld");
+  EXPECT_EQ(files_.read_from(path, Bytes{1}, Bytes{2}).value(), "or");
+  EXPECT_EQ(files_.read_from(path, Bytes{9}, Bytes{2}).value(), "");
   ASSERT_TRUE(files_.remove(path).ok());
   EXPECT_FALSE(files_.info(path).value().has_value());
 }

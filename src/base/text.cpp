@@ -60,7 +60,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
 std::vector<std::string> close_matches(std::string_view wrong, std::span<const std::string> known,
                                        std::size_t most) {
   std::vector<std::pair<std::size_t, std::string>> found;
-  const std::size_t limit = std::max<std::size_t>(1, wrong.size() / 3);
+  // Two edits also cover a swapped pair of letters.
+  const std::size_t limit = wrong.size() < 4 ? 1 : std::max<std::size_t>(2, wrong.size() / 3);
   for (const auto& name : known) {
     const bool prefix = wrong.size() >= 3 && name.starts_with(wrong);
     const std::size_t distance = prefix ? 1 : edit_distance(wrong, name, limit);
