@@ -111,18 +111,15 @@ std::vector<std::string> option_names(const CLI::App& app) {
 /// One sentence for a parse failure, with the mend.
 std::string explain(const CLI::ParseError& error, const CLI::App& app, const std::string& command) {
   std::string text = error.what();
-  if (error.get_name() == "ExtrasError") {
-    auto extras = app.remaining(true);
-    std::reverse(extras.begin(), extras.end());
-    const std::string word = extras.empty() ? "" : extras.back();
-    const auto known = option_names(app);
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    const auto extras = app.remaining(true);
+    const auto option = std::find_if(extras.begin(), extras.end(),
+                                     [](const auto& w) { return w.starts_with('-'); });
+    const std::string word = option != extras.end() ? *option : extras.empty() ? "" : extras.back();
     const auto bare = word.substr(0, word.find('='));
-    text = word.starts_with('-')
-               ? fmt::format("there is no option {}.{}", printable(bare), did_you_mean(bare, known))
-               : fmt::format("\"{}\" is one argument too many.", printable(word));
-  } else if (error.get_name() == "ValidationError") {
-    if (const auto colon = text.find(": "); colon != std::string::npos)
-      text = text.substr(0, colon + 2) + text.substr(colon + 2);
+    text = word.starts_with('-') ? fmt::format("there is no option {}.{}", printable(bare),
+                                               did_you_mean(bare, option_names(app)))
+                                 : fmt::format("\"{}\" is one argument too many.", printable(word));
   } else if (!text.ends_with('.')) {
     text += ".";
   }
