@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "adapters/onnxruntime/assemble.hpp"
+#include "adapters/onnxruntime/calibrate.hpp"
+#include "adapters/onnxruntime/estimate.hpp"
 #include "adapters/onnxruntime/feeds.hpp"
 #include "adapters/onnxruntime/library.hpp"
 #include "adapters/onnxruntime/measure.hpp"
@@ -99,6 +101,10 @@ class OnnxSession final : public Session {
         build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
     run::Run run = assemble(request_, host, *library_, model, session, feeds, measured, plan);
     estimate_observed(run);
+    if (request_.method != Method::observed) {
+      NEUROLENS_ASSIGN(const auto calibration, calibrate(library_, request_, folder.path()));
+      estimate_by_ledger(run, plan, measured.ops, calibration, request_.seed);
+    }
     return run;
   }
 
