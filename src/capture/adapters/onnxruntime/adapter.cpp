@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
 #include "adapters/onnxruntime/assemble.hpp"
+#include "adapters/onnxruntime/calibrate.hpp"
+#include "adapters/onnxruntime/cuts.hpp"
+#include "adapters/onnxruntime/estimate.hpp"
 #include "adapters/onnxruntime/feeds.hpp"
 #include "adapters/onnxruntime/library.hpp"
 #include "adapters/onnxruntime/measure.hpp"
+#include "fit/order_statistics.hpp"
 #include "measure/work_folder.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/capture/adapter.hpp"
@@ -15,6 +19,8 @@
 namespace neurolens::capture {
 namespace ort {
 namespace {
+
+constexpr double kDistortion = 1.1;
 
 bool has_bodies(const onnx::Graph& graph) {
   for (const auto& node : graph.nodes) {
@@ -99,7 +105,35 @@ class OnnxSession final : public Session {
         build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
     run::Run run = assemble(request_, host, *library_, model, session, feeds, measured, plan);
     estimate_observed(run);
+    if (request_.method == Method::observed) return run;
+    NEUROLENS_ASSIGN(const auto calibration, calibrate(library_, request_, folder.path()));
+    estimate_by_ledger(run, plan, measured.ops, calibration, request_.seed);
+    if (optimised && wants_cuts(run)) {
+      CutInput input{measured.optimised_path,
+                     &plan,
+                     &feeds.set,
+                     0,
+                     calibration.call_ns,
+                     calibration.call_low_ns,
+                     calibration.call_high_ns};
+      input.unobserved_ns = median(usable_durations(run.samples.iterations, false));
+      const Status cut =
+          settle_by_cuts(library_, request_, input, folder.path(), optimised->graph(), run);
+      if (!cut.ok())
+        run.notes.push_back("Cutting the model failed, so the ledger's times stand: " +
+                            cut.error().message);
+    } else if (request_.method == Method::cut) {
+      run.notes.emplace_back("There is no optimised model to cut, so the ledger's times stand.");
+    }
     return run;
+  }
+
+  /// Cuts on request; by default where the observer distorts by more than a tenth.
+  [[nodiscard]] bool wants_cuts(const run::Run& run) const {
+    if (run.status != "complete" || request_.attention.cancelled()) return false;
+    if (request_.method == Method::cut) return true;
+    return request_.method == Method::automatic &&
+           run.overhead.observed_ratio.value_or(1) > kDistortion;
   }
 
   CaptureRequest request_;

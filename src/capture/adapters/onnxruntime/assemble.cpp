@@ -255,27 +255,4 @@ run::Run assemble(const CaptureRequest& request, const Host& host, const Library
   return out;
 }
 
-void estimate_observed(run::Run& run) {
-  const auto good = usable_samples(run.samples.iterations);
-  for (std::size_t op = 0; op < run.ops.size(); ++op) {
-    const auto& column = run.samples.op_duration_ns[op];
-    std::vector<double> values;
-    for (const auto k : good) {
-      if (k < column.size() && column[k] != run::kMissing)
-        values.push_back(static_cast<double>(column[k]));
-    }
-    if (values.empty()) continue;
-    const auto interval = median_interval(values);
-    run::Estimate estimate;
-    estimate.time_ns = std::llround(interval.median);
-    if (interval.low && interval.high) {
-      estimate.low_ns = std::min<std::int64_t>(std::llround(*interval.low), estimate.time_ns);
-      estimate.high_ns = std::max<std::int64_t>(std::llround(*interval.high), estimate.time_ns);
-    }
-    estimate.raw_time_ns = estimate.time_ns;
-    estimate.method = "observed";
-    run.ops[op].estimate = estimate;
-  }
-}
-
 }  // namespace neurolens::capture::ort

@@ -16,9 +16,6 @@ namespace neurolens::capture::ort {
                                 const RuntimeSession& session, const PreparedFeeds& feeds,
                                 const Measurement& measured, const Plan& plan);
 
-/// Estimates with method "observed": medians of what the profiler says, at face value.
-void estimate_observed(run::Run& run);
-
 /// Rows of `iterations` that count: neither warm-up nor disturbed, observed or not.
 [[nodiscard]] std::vector<std::size_t> usable_rows(const run::Iterations& iterations,
                                                    bool observed);

@@ -168,7 +168,25 @@ onnx::TypeInfo read_type(const Library& library, const OrtTypeInfo* info) {
   return out;
 }
 
-Result<Handle<OrtValue>> make_tensor(const Library& library, onnx::Tensor& tensor) {
+Result<Handle<OrtValue>> make_value(const Library& library, Feed& feed) {
+  const auto& api = library.api();
+  std::vector<Handle<OrtValue>> parts;
+  for (auto& tensor : feed.tensors) {
+    NEUROLENS_ASSIGN(auto part, make_tensor_value(library, tensor));
+    parts.push_back(std::move(part));
+  }
+  if (feed.kind == onnx::TypeKind::tensor) return std::move(parts.front());
+  std::vector<const OrtValue*> raw;
+  for (const auto& part : parts) raw.push_back(part.get());
+  const auto kind = feed.kind == onnx::TypeKind::map ? ONNX_TYPE_MAP : ONNX_TYPE_SEQUENCE;
+  OrtValue* out = nullptr;
+  NEUROLENS_TRY(library.check(api.CreateValue(raw.data(), raw.size(), kind, &out)));
+  return own(out, api.ReleaseValue);
+}
+
+}  // namespace
+
+Result<Handle<OrtValue>> make_tensor_value(const Library& library, onnx::Tensor& tensor) {
   const auto& api = library.api();
   OrtValue* raw = nullptr;
   const auto element = static_cast<ONNXTensorElementDataType>(tensor.type);
@@ -193,24 +211,6 @@ Result<Handle<OrtValue>> make_tensor(const Library& library, onnx::Tensor& tenso
       memory, data, tensor.bytes.size(), tensor.dims.data(), tensor.dims.size(), element, &raw)));
   return own(raw, api.ReleaseValue);
 }
-
-Result<Handle<OrtValue>> make_value(const Library& library, Feed& feed) {
-  const auto& api = library.api();
-  std::vector<Handle<OrtValue>> parts;
-  for (auto& tensor : feed.tensors) {
-    NEUROLENS_ASSIGN(auto part, make_tensor(library, tensor));
-    parts.push_back(std::move(part));
-  }
-  if (feed.kind == onnx::TypeKind::tensor) return std::move(parts.front());
-  std::vector<const OrtValue*> raw;
-  for (const auto& part : parts) raw.push_back(part.get());
-  const auto kind = feed.kind == onnx::TypeKind::map ? ONNX_TYPE_MAP : ONNX_TYPE_SEQUENCE;
-  OrtValue* out = nullptr;
-  NEUROLENS_TRY(library.check(api.CreateValue(raw.data(), raw.size(), kind, &out)));
-  return own(out, api.ReleaseValue);
-}
-
-}  // namespace
 
 Result<FeedSet> FeedSet::create(std::shared_ptr<const Library> library, std::vector<Port> ports,
                                 std::vector<Feed> feeds) {
@@ -250,12 +250,22 @@ Result<RuntimeSession> RuntimeSession::create(std::shared_ptr<const Library> lib
 
 Result<RuntimeSession> RuntimeSession::create_from(std::shared_ptr<const Library> library,
                                                    std::string_view model,
-                                                   const SessionSettings& settings) {
+                                                   const SessionSettings& settings,
+                                                   const SharedWeights* shared) {
   NEUROLENS_ASSIGN(const auto options, make_options(*library, settings));
   RuntimeSession out(std::move(library));
+  const auto& api = out.library_->api();
   OrtSession* raw = nullptr;
-  NEUROLENS_TRY(out.library_->check(out.library_->api().CreateSessionFromArray(
-      out.library_->env(), model.data(), model.size(), options.get(), &raw)));
+  if (shared == nullptr) {
+    NEUROLENS_TRY(out.library_->check(api.CreateSessionFromArray(
+        out.library_->env(), model.data(), model.size(), options.get(), &raw)));
+  } else {
+    for (const auto& [name, value] : shared->values) {
+      NEUROLENS_TRY(out.library_->check(api.AddInitializer(options.get(), name.c_str(), value)));
+    }
+    NEUROLENS_TRY(out.library_->check(api.CreateSessionFromArrayWithPrepackedWeightsContainer(
+        out.library_->env(), model.data(), model.size(), options.get(), shared->packed, &raw)));
+  }
   out.session_.reset(raw);
   NEUROLENS_TRY(out.read_ports());
   return out;

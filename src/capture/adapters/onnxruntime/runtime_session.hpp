@@ -25,6 +25,12 @@ struct SessionSettings {
   std::string optimized_weights;  ///< ...with its weights in this file beside it.
 };
 
+/// Weights that several sessions use together: one copy of them, and of their packed forms.
+struct SharedWeights {
+  std::vector<std::pair<std::string, const OrtValue*>> values;  ///< By name of the initialiser.
+  OrtPrepackedWeightsContainer* packed = nullptr;
+};
+
 /// Name and type of an input or output as the runtime sees it.
 struct Port {
   std::string name;
@@ -54,16 +60,19 @@ class FeedSet {
   std::vector<const OrtValue*> raw_;
 };
 
+/// A value over the content of `tensor`, which must outlive it. Errors: refused.
+Result<Handle<OrtValue>> make_tensor_value(const Library& library, onnx::Tensor& tensor);
+
 class RuntimeSession {
  public:
   /// Errors: refused with the runtime's reason; bad_request for a provider that the library lacks.
   static Result<RuntimeSession> create(std::shared_ptr<const Library> library,
                                        const std::string& model_path,
                                        const SessionSettings& settings);
-  /// The same for a model in memory.
+  /// The same for a model in memory; `shared` (may be nullptr) must outlive the session.
   static Result<RuntimeSession> create_from(std::shared_ptr<const Library> library,
-                                            std::string_view model,
-                                            const SessionSettings& settings);
+                                            std::string_view model, const SessionSettings& settings,
+                                            const SharedWeights* shared = nullptr);
 
   [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }

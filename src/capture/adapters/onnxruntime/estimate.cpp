@@ -1,0 +1,122 @@
+#include "adapters/onnxruntime/estimate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "adapters/onnxruntime/assemble.hpp"
+#include "fit/estimates.hpp"
+#include "fit/order_statistics.hpp"
+
+namespace neurolens::capture::ort {
+namespace {
+
+/// Per op the values of the observed iterations that count, without those whose record was lost.
+CorrectionInput collect(const run::Run& run) {
+  CorrectionInput out;
+  const auto& rows = run.samples.iterations;
+  out.unobserved_ns = usable_durations(rows, false);
+  const auto durations = usable_durations(rows, true);
+  const auto positions = usable_samples(rows);
+  std::vector<std::size_t> whole;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    const bool lost =
+        std::any_of(run.samples.op_duration_ns.begin(), run.samples.op_duration_ns.end(),
+                    [&](const run::Column& c) { return c[positions[i]] == run::kMissing; });
+    if (lost) continue;
+    whole.push_back(positions[i]);
+    out.observed_ns.push_back(durations[i]);
+  }
+  for (const auto& column : run.samples.op_duration_ns) {
+    auto& values = out.samples_ns.emplace_back();
+    for (const auto at : whole) values.push_back(static_cast<double>(column[at]));
+  }
+  return out;
+}
+
+EventShape event_shape(const CollectedOp& op) {
+  EventShape out;
+  for (const auto* list : {&op.inputs, &op.outputs}) {
+    for (const auto& tensor : *list) {
+      out.tensors += 1;
+      out.dimensions += tensor.shape ? static_cast<double>(tensor.shape->size()) : 0;
+    }
+  }
+  return out;
+}
+
+void write_ledger(run::Run& run, const CorrectionInput& input, const Calibration& calibration) {
+  double events = 0;
+  double cost = 0;
+  for (std::size_t i = 0; i < input.shapes.size(); ++i) {
+    events += input.executions[i];
+    cost += input.executions[i] * calibration.inside.cost_ns(input.shapes[i]);
+  }
+  const double each = events > 0 ? cost / events : calibration.inside.base_ns;
+  const double error = 1.96 * calibration.inside.relative_error;
+  auto& ledger = run.overhead.ledger;
+  ledger.push_back({"op", each, std::max(each * (1 - error), 0.0), each * (1 + error), events});
+  ledger.push_back({"between_ops", calibration.outside_ns, std::nullopt, std::nullopt, events});
+  ledger.push_back({"call", calibration.observed_call_ns, std::nullopt, std::nullopt, 1.0});
+  ledger.push_back({"unobserved_call", calibration.call_ns, calibration.call_low_ns,
+                    calibration.call_high_ns, 1.0});
+}
+
+}  // namespace
+
+void estimate_observed(run::Run& run) {
+  const auto good = usable_samples(run.samples.iterations);
+  for (std::size_t op = 0; op < run.ops.size(); ++op) {
+    const auto& column = run.samples.op_duration_ns[op];
+    std::vector<double> values;
+    for (const auto k : good) {
+      if (k < column.size() && column[k] != run::kMissing)
+        values.push_back(static_cast<double>(column[k]));
+    }
+    if (values.empty()) continue;
+    const auto interval = median_interval(values);
+    run::Estimate estimate;
+    estimate.time_ns = std::llround(interval.median);
+    if (interval.low && interval.high) {
+      estimate.low_ns = std::min<std::int64_t>(std::llround(*interval.low), estimate.time_ns);
+      estimate.high_ns = std::max<std::int64_t>(std::llround(*interval.high), estimate.time_ns);
+    }
+    estimate.raw_time_ns = estimate.time_ns;
+    estimate.method = "observed";
+    run.ops[op].estimate = estimate;
+  }
+}
+
+void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
+                        const Calibration& calibration, std::uint64_t seed) {
+  CorrectionInput input = collect(run);
+  for (std::size_t i = 0; i < plan.collected.size(); ++i) {
+    input.shapes.push_back(event_shape(ops.ops()[plan.collected[i]]));
+    input.executions.push_back(run.ops[i].executions_per_iteration.value_or(1));
+  }
+  input.ledger = calibration.inside;
+  input.call_ns = calibration.call_ns;
+  input.call_low_ns = calibration.call_low_ns;
+  input.call_high_ns = calibration.call_high_ns;
+  input.seed = seed;
+  write_ledger(run, input, calibration);
+  if (input.observed_ns.empty() || input.unobserved_ns.empty()) return;
+  const CorrectionResult result = estimate_corrected(input);
+  for (std::size_t i = 0; i < run.ops.size(); ++i) {
+    const TimeInterval& one = result.ops[i];
+    run::Estimate estimate;
+    estimate.time_ns = std::llround(one.time_ns);
+    estimate.low_ns = std::min<std::int64_t>(std::llround(one.low_ns), estimate.time_ns);
+    estimate.high_ns = std::max<std::int64_t>(std::llround(one.high_ns), estimate.time_ns);
+    estimate.raw_time_ns = std::llround(one.raw_ns);
+    estimate.method = "corrected";
+    run.ops[i].estimate = estimate;
+  }
+  run.notes.push_back(
+      fmt::format("{:.1f} us of a call belong to no op (binding inputs and outputs); the ops add "
+                  "up to the rest.",
+                  calibration.call_ns / 1000));
+}
+
+}  // namespace neurolens::capture::ort
