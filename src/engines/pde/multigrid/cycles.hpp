@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <type_traits>
 #include <vector>
 
 #include "multigrid/level.hpp"
@@ -48,6 +49,7 @@ struct Hierarchy {
 
   struct Vectors {
     std::vector<AlignedVector<T>> u, f, r;
+    AlignedVector<T> scratch;
     Workers* workers = nullptr;
   };
   [[nodiscard]] Vectors make_vectors(Workers* workers) const {
@@ -60,6 +62,21 @@ struct Hierarchy {
     }
     return v;
   }
+  // Moves a residual down to the next level's f, and a correction up from the next level's u. Double
+  // precision is used for coefficients that jump, and there the weights follow the operator.
+  void down(std::size_t l, const AlignedVector<T>& from, Vectors& work) const {
+    if constexpr (std::is_same_v<T, double>)
+      restrict_weighted(levels[l], levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data(), work.scratch);
+    else
+      restrict_to(levels[l].shape, levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data());
+  }
+  void up(std::size_t l, Vectors& work) const {
+    if constexpr (std::is_same_v<T, double>)
+      prolong_weighted(levels[l], levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data(), work.scratch);
+    else
+      prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data());
+  }
+
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   [[nodiscard]] static Workers* workers_for(const Shape& shape, const Vectors& work) {
     return shape.nodes() >= kParallelNodes ? work.workers : nullptr;
@@ -123,13 +140,11 @@ struct Hierarchy {
     }
     for (int i = 0; i < smoothing; ++i) relax(l, work, 0);
     residual(l, work);
-    restrict_to(levels[l].shape, levels[l + 1].shape, maps[l], work.r[l].data(),
-                work.f[l + 1].data());
+    down(l, work.r[l], work);
     clear_fixed(l + 1, work.f[l + 1]);
     std::fill(work.u[l + 1].begin(), work.u[l + 1].end(), T(0));
     for (int i = 0; i < turns; ++i) cycle(l + 1, work, turns);
-    prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(),
-                work.u[l].data());
+    up(l, work);
     for (int i = 0; i < smoothing; ++i) relax(l, work, 1);
   }
 
@@ -152,8 +167,7 @@ struct Hierarchy {
   // u[0].
   void full(Vectors& work) const {
     for (std::size_t l = 0; l + 1 < levels.size(); ++l) {
-      restrict_to(levels[l].shape, levels[l + 1].shape, maps[l], work.f[l].data(),
-                  work.f[l + 1].data());
+      down(l, work.f[l], work);
       clear_fixed(l + 1, work.f[l + 1]);
     }
     std::vector<AlignedVector<T>> kept(levels.size());
@@ -162,8 +176,7 @@ struct Hierarchy {
     cycle(levels.size() - 1, work, 1);
     for (std::size_t l = levels.size() - 1; l-- > 0;) {
       std::fill(work.u[l].begin(), work.u[l].end(), T(0));
-      prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(),
-                  work.u[l].data());
+      up(l, work);
       clear_fixed(l, work.u[l]);
       if (l > 0) work.f[l] = kept[l];
       cycle(l, work, 1);

@@ -293,4 +293,85 @@ template void prolong_add<float>(const Shape&, const Shape&, const std::array<Ax
 template void prolong_add<double>(const Shape&, const Shape&, const std::array<AxisMap, 3>&,
                                   const double*, double*);
 
+namespace {
+
+bool dropped(const AxisMap& m, int i) { return m.coarsened && i % 2 != 0 && (m.periodic || i != m.fine - 1); }
+
+// Visits every fine node that is between kept ones along exactly `between` axes, with its faces along
+// those axes: visit(node, faces) where faces holds up to 6 (neighbour, coefficient) pairs.
+struct FaceList {
+  std::array<std::size_t, 6> node{};
+  std::array<double, 6> a{};
+  int count = 0;
+  double sum = 0;
+};
+template <class Visit>
+void visit_between(const Level<double>& fine, const std::array<AxisMap, 3>& maps, int between, const Visit& visit) {
+  const Shape& s = fine.shape;
+  const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
+  for (int k = 0; k < s.n[2]; ++k)
+    for (int j = 0; j < s.n[1]; ++j)
+      for (int i = 0; i < s.n[0]; ++i) {
+        const std::array<int, 3> at{i, j, k};
+        int odd = 0;
+        for (std::size_t a = 0; a < 3; ++a) odd += dropped(maps[a], at[a]) ? 1 : 0;
+        if (odd != between) continue;
+        const std::size_t p = s.at(i, j, k);
+        FaceList faces;
+        for (std::size_t a = 0; a < 3; ++a) {
+          if (!dropped(maps[a], at[a])) continue;
+          for (const int direction : {-1, 1}) {
+            std::array<int, 3> q = at;
+            q[a] += direction;
+            if (maps[a].periodic) q[a] = (q[a] + maps[a].fine) % maps[a].fine;
+            const double value = fine.face[a][direction < 0 ? p - step[a] : p];
+            faces.node[index(faces.count)] = s.at(q[0], q[1], q[2]);
+            faces.a[index(faces.count++)] = value;
+            faces.sum += value;
+          }
+        }
+        if (faces.sum > 0) visit(p, faces);
+      }
+}
+
+template <class Visit>
+void visit_kept(const Shape& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps, const Visit& visit) {
+  for (int k = 0; k < coarse.n[2]; ++k)
+    for (int j = 0; j < coarse.n[1]; ++j)
+      for (int i = 0; i < coarse.n[0]; ++i)
+        visit(fine.at(maps[0].kept(i), maps[1].kept(j), maps[2].kept(k)), coarse.at(i, j, k));
+}
+
+}  // namespace
+
+void restrict_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
+                       const double* from, double* to, AlignedVector<double>& scratch) {
+  scratch.assign(from, from + fine.shape.size());
+  for (const int between : {3, 2, 1})
+    visit_between(fine, maps, between, [&](std::size_t p, const FaceList& faces) {
+      const double share = scratch[p] / faces.sum;
+      for (int i = 0; i < faces.count; ++i) scratch[faces.node[index(i)]] += faces.a[index(i)] * share;
+    });
+  std::fill_n(to, coarse.size(), 0.0);
+  visit_kept(fine.shape, coarse, maps, [&](std::size_t f, std::size_t c) { to[c] = scratch[f]; });
+}
+
+void prolong_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
+                      const double* from, double* to, AlignedVector<double>& scratch) {
+  scratch.assign(fine.shape.size(), 0.0);
+  visit_kept(fine.shape, coarse, maps, [&](std::size_t f, std::size_t c) { scratch[f] = from[c]; });
+  for (const int between : {1, 2, 3})
+    visit_between(fine, maps, between, [&](std::size_t p, const FaceList& faces) {
+      double sum = 0;
+      for (int i = 0; i < faces.count; ++i) sum += faces.a[index(i)] * scratch[faces.node[index(i)]];
+      scratch[p] = sum / faces.sum;
+    });
+  for (int k = 0; k < fine.shape.n[2]; ++k)
+    for (int j = 0; j < fine.shape.n[1]; ++j)
+      for (int i = 0; i < fine.shape.n[0]; ++i) {
+        const std::size_t p = fine.shape.at(i, j, k);
+        to[p] += scratch[p];
+      }
+}
+
 }  // namespace neurolens::pde
