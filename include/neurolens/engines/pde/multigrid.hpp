@@ -1,0 +1,61 @@
+/// \file
+/// Elliptic problems with variable coefficients, by matrix-free geometric multigrid:
+///   div(a grad u) + c u = f,   a > 0, c <= 0.
+/// Method: finite volumes on the grid's points (order 2, harmonic face values of a, hence exact for
+/// jumps on faces in 1-D); coarse operators by series and parallel connection of the fine ones;
+/// red-black smoothing; inner cycles in single precision, residuals in double. As a solver or, by
+/// default, as the preconditioner of conjugate gradients, which converges for jumps of 1e6 in a.
+/// Any number of points.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "neurolens/engines/pde/poisson.hpp"
+
+namespace neurolens::pde {
+
+/// The shape of one multigrid cycle.
+enum class Cycle : std::uint8_t {
+  v,    ///< Each coarser level once.
+  w,    ///< Twice: more robust, about 1.5 times the work in 2-D.
+  full  ///< Start from the coarsest level (nested iteration), then V-cycles.
+};
+
+struct MultigridOptions {
+  Cycle cycle = Cycle::full;
+  int smoothing = 1;  ///< Red-black sweeps before and after each coarse correction, 1 to 8.
+  bool conjugate_gradient = true;  ///< false: plain cycles, less memory, fragile at large jumps.
+  double tolerance = 1e-8;         ///< Of Report::residual_relative, in (1e-15, 1).
+  int max_iterations = 300;        ///< >= 1.
+};
+
+/// Prepared levels for one grid, boundary kinds, a and c. Immutable: share it between threads.
+class MultigridPlan {
+ public:
+  /// Errors: those of check(); out_of_range where a <= 0, c > 0 or a Robin ratio is negative
+  /// (`where` names the point); out_of_memory.
+  [[nodiscard]] static Result<std::shared_ptr<const MultigridPlan>> make(
+      const Grid& grid, const Boundary& boundary, const ScalarData& a, const ScalarData& c,
+      const MultigridOptions& options = {});
+  ~MultigridPlan();
+  MultigridPlan(const MultigridPlan&) = delete;
+  MultigridPlan& operator=(const MultigridPlan&) = delete;
+
+  /// Solves for `u`, whose content is the first guess unless the cycle is `full`. Fills iterations,
+  /// residual and nullspace fields of `report`. Errors: check_failed when the tolerance was not met
+  /// (`u` then holds the best so far), refused for contradicting Neumann data, out_of_range for bad
+  /// data.
+  Status solve(const Field& source, const Boundary& boundary, double t, Field& u,
+               const Context& context, Report& report) const;
+
+  [[nodiscard]] Bytes bytes() const;
+  [[nodiscard]] int levels() const;
+
+ private:
+  struct State;
+  explicit MultigridPlan(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace neurolens::pde

@@ -1,0 +1,187 @@
+/// \file
+/// Multigrid cycles in one precision. Header-only template with two instantiations
+/// (multigrid_plan.cpp).
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <type_traits>
+#include <vector>
+
+#include "multigrid/level.hpp"
+
+namespace neurolens::pde {
+
+inline constexpr int kCoarsestSweeps = 24;
+inline constexpr std::size_t kRowsPerTask = 32;
+inline constexpr std::size_t kParallelNodes = 1
+                                              << 15;  // smaller levels are not worth waking threads
+
+// Runs rows [0, count) in fixed pieces on the workers; piece numbers order any sums.
+inline void for_rows(Workers* workers, std::size_t count,
+                     const std::function<void(std::size_t, std::size_t, std::size_t)>& body) {
+  const std::size_t pieces = (count + kRowsPerTask - 1) / kRowsPerTask;
+  const auto piece = [&](std::size_t p) {
+    body(p, p * kRowsPerTask, std::min(count, (p + 1) * kRowsPerTask));
+  };
+  if (workers == nullptr || workers->count() == 1) {
+    for (std::size_t p = 0; p < pieces; ++p) piece(p);
+    return;
+  }
+  std::atomic<std::size_t> next{0};
+  workers->run([&](std::size_t) {
+    for (;;) {
+      const std::size_t p = next.fetch_add(1, std::memory_order_relaxed);
+      if (p >= pieces) return;
+      piece(p);
+    }
+  });
+}
+
+/// The levels and what runs on them. Immutable in use; vectors are the caller's.
+template <class T>
+struct Hierarchy {
+  std::vector<Level<T>> levels;
+  std::vector<std::array<AxisMap, 3>> maps;
+  std::array<std::array<bool, 2>, 3> fixed{};  ///< Faces where u is given.
+  int smoothing = 1;
+
+  struct Vectors {
+    std::vector<AlignedVector<T>> u, f, r;
+    AlignedVector<T> scratch;
+    Workers* workers = nullptr;
+  };
+  [[nodiscard]] Vectors make_vectors(Workers* workers) const {
+    Vectors v;
+    v.workers = workers;
+    for (const auto& level : levels) {
+      v.u.emplace_back(level.shape.size(), T(0));
+      v.f.emplace_back(level.shape.size(), T(0));
+      v.r.emplace_back(level.shape.size(), T(0));
+    }
+    return v;
+  }
+  // Moves a residual down to the next level's f, and a correction up from the next level's u. Double
+  // precision is used for coefficients that jump, and there the weights follow the operator.
+  void down(std::size_t l, const AlignedVector<T>& from, Vectors& work) const {
+    if constexpr (std::is_same_v<T, double>)
+      restrict_weighted(levels[l], levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data(), work.scratch);
+    else
+      restrict_to(levels[l].shape, levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data());
+  }
+  void up(std::size_t l, Vectors& work) const {
+    if constexpr (std::is_same_v<T, double>)
+      prolong_weighted(levels[l], levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data(), work.scratch);
+    else
+      prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data());
+  }
+
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  [[nodiscard]] static Workers* workers_for(const Shape& shape, const Vectors& work) {
+    return shape.nodes() >= kParallelNodes ? work.workers : nullptr;
+  }
+
+  // One half-sweep per colour, first colour first. Serially both are fused in one pass over memory:
+  // the second colour follows one row (one plane in 3-D) behind.
+  void relax(std::size_t l, Vectors& work, int first) const {
+    const Level<T>& level = levels[l];
+    const Shape& s = level.shape;
+    T* u = work.u[l].data();
+    const T* f = work.f[l].data();
+    const auto n = index(s.n[0]);
+    const auto row = [&](std::size_t r, int colour) {
+      const int j = static_cast<int>(r % index(s.n[1]));
+      const int k = static_cast<int>(r / index(s.n[1]));
+      kernels::relax_row(n, level.row(u, f, j, k), (j + k + colour) % 2);
+    };
+    const bool periodic = s.periodic[0] || s.periodic[1] || s.periodic[2];
+    Workers* pool = workers_for(s, work);
+    if (!periodic && (pool == nullptr || pool->count() == 1)) {
+      const std::size_t lag = s.dimensions > 2 ? index(s.n[1]) : 1;
+      const std::size_t rows = s.rows();
+      for (std::size_t r = 0; r < rows + lag; ++r) {
+        if (r < rows) row(r, first);
+        if (r >= lag) row(r - lag, 1 - first);
+      }
+      return;
+    }
+    for (const int colour : {first, 1 - first}) {
+      if (periodic) refresh_ghosts(s, u);
+      for_rows(pool, s.rows(), [&](std::size_t, std::size_t begin, std::size_t end) {
+        for (std::size_t r = begin; r < end; ++r) row(r, colour);
+      });
+    }
+  }
+
+  void residual(std::size_t l, Vectors& work) const {
+    const Level<T>& level = levels[l];
+    const Shape& s = level.shape;
+    if (s.periodic[0] || s.periodic[1] || s.periodic[2]) refresh_ghosts(s, work.u[l].data());
+    for_rows(workers_for(s, work), s.rows(), [&](std::size_t, std::size_t begin, std::size_t end) {
+      for (std::size_t r = begin; r < end; ++r) {
+        const int j = static_cast<int>(r % index(s.n[1]));
+        const int k = static_cast<int>(r / index(s.n[1]));
+        kernels::residual_row(index(s.n[0]), level.row(work.u[l].data(), work.f[l].data(), j, k),
+                              work.r[l].data() + s.at(0, j, k));
+      }
+    });
+  }
+
+  // One cycle for A u = f on level l from the present u. Sweeps before and after mirror each other,
+  // which keeps the preconditioner symmetric.
+  void cycle(std::size_t l, Vectors& work, int turns) const {
+    if (l + 1 == levels.size()) {
+      for (int i = 0; i < kCoarsestSweeps; ++i) {
+        relax(l, work, 0);
+        relax(l, work, 1);
+      }
+      return;
+    }
+    for (int i = 0; i < smoothing; ++i) relax(l, work, 0);
+    residual(l, work);
+    down(l, work.r[l], work);
+    clear_fixed(l + 1, work.f[l + 1]);
+    std::fill(work.u[l + 1].begin(), work.u[l + 1].end(), T(0));
+    for (int i = 0; i < turns; ++i) cycle(l + 1, work, turns);
+    up(l, work);
+    for (int i = 0; i < smoothing; ++i) relax(l, work, 1);
+  }
+
+  // Interpolation writes fixed nodes too; their u must stay 0, and so must the right-hand side.
+  void clear_fixed(std::size_t l, AlignedVector<T>& v) const {
+    const Shape& s = levels[l].shape;
+    for (int a = 0; a < s.dimensions; ++a)
+      for (int side = 0; side < 2; ++side) {
+        if (!fixed[index(a)][index(side)]) continue;
+        std::array<int, 3> low{0, 0, 0};
+        std::array<int, 3> high{s.n[0] - 1, s.n[1] - 1, s.n[2] - 1};
+        low[index(a)] = high[index(a)] = side == 0 ? 0 : high[index(a)];
+        for (int k = low[2]; k <= high[2]; ++k)
+          for (int j = low[1]; j <= high[1]; ++j)
+            for (int i = low[0]; i <= high[0]; ++i) v[s.at(i, j, k)] = 0;
+      }
+  }
+
+  // Nested iteration: f of level 0 is given; leaves a solution to about discretisation error in
+  // u[0].
+  void full(Vectors& work) const {
+    for (std::size_t l = 0; l + 1 < levels.size(); ++l) {
+      down(l, work.f[l], work);
+      clear_fixed(l + 1, work.f[l + 1]);
+    }
+    std::vector<AlignedVector<T>> kept(levels.size());
+    for (std::size_t l = 1; l < levels.size(); ++l) kept[l] = work.f[l];
+    std::fill(work.u.back().begin(), work.u.back().end(), T(0));
+    cycle(levels.size() - 1, work, 1);
+    for (std::size_t l = levels.size() - 1; l-- > 0;) {
+      std::fill(work.u[l].begin(), work.u[l].end(), T(0));
+      up(l, work);
+      clear_fixed(l, work.u[l]);
+      if (l > 0) work.f[l] = kept[l];
+      cycle(l, work, 1);
+    }
+  }
+};
+
+}  // namespace neurolens::pde

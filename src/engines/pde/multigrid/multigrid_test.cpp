@@ -1,0 +1,186 @@
+// Variable coefficients: order of accuracy by manufactured solutions, convergence at large jumps,
+// agreement with the direct solver, independence of the number of workers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "neurolens/engines/pde/multigrid.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+constexpr auto D = ConditionKind::dirichlet;
+constexpr auto N = ConditionKind::neumann;
+constexpr auto R = ConditionKind::robin;
+constexpr auto P = ConditionKind::periodic;
+
+// u = sin(2 pi x + .3) cos(2 pi y + .5)..., a = 2 + sin(2 pi x) cos(2 pi y).
+struct Smooth {
+  int dimensions;
+  double w = 2 * M_PI;
+  double a(const Point& p) const {
+    return 2 + std::sin(w * p.x) * (dimensions > 1 ? std::cos(w * p.y) : 1);
+  }
+  double u(const Point& p) const { return part(p, -1, 0); }
+  double part(const Point& p, int axis, int order) const {
+    const double x[3] = {p.x, p.y, p.z};
+    double value = 1;
+    for (int i = 0; i < dimensions; ++i) {
+      const double q = w * x[i] + 0.3 + 0.2 * i;
+      const double wave[3] = {std::sin(q), w * std::cos(q), -w * w * std::sin(q)};
+      value *= wave[i == axis ? order : 0];
+    }
+    return value;
+  }
+  double f(const Point& p, double c) const {
+    double sum = c * u(p);
+    for (int i = 0; i < dimensions; ++i) sum += a(p) * part(p, i, 2);
+    const double ax = w * std::cos(w * p.x) * (dimensions > 1 ? std::cos(w * p.y) : 1);
+    const double ay = dimensions > 1 ? -w * std::sin(w * p.x) * std::sin(w * p.y) : 0;
+    sum += ax * part(p, 0, 1);
+    if (dimensions > 1) sum += ay * part(p, 1, 1);
+    return sum;
+  }
+};
+
+double error_of(int dimensions, int n, ConditionKind low, ConditionKind high, double c) {
+  const Smooth m{dimensions};
+  const Grid grid = Grid::unit(dimensions, n + 1);
+  Boundary boundary;
+  for (int axis = 0; axis < dimensions; ++axis)
+    for (int side = 0; side < 2; ++side) {
+      FaceCondition& face =
+          boundary.face[static_cast<std::size_t>(axis)][static_cast<std::size_t>(side)];
+      face.kind = side == 0 ? low : high;
+      face.alpha = 1.5;
+      const double sign = side == 0 ? -1 : 1;
+      const auto kind = face.kind;
+      face.value = ScalarData::Function([m, axis, sign, kind](const Point& p) {
+        if (kind == D) return m.u(p);
+        return (kind == R ? 1.5 * m.u(p) : 0) + sign * m.part(p, axis, 1);
+      });
+    }
+  const ScalarData a{ScalarData::Function([m](const Point& p) { return m.a(p); })};
+  const auto plan = MultigridPlan::make(grid, boundary, a, c, {});
+  EXPECT_TRUE(plan.ok()) << plan.error();
+  Field f(grid);
+  Field u(grid);
+  EXPECT_TRUE(ScalarData(ScalarData::Function([&](const Point& p) { return m.f(p, c); }))
+                  .fill(grid, whole(grid), 0, f.values.data())
+                  .ok());
+  Report report;
+  const Status solved = (*plan)->solve(f, boundary, 0, u, {}, report);
+  EXPECT_TRUE(solved.ok()) << solved.error();
+  EXPECT_LE(report.iterations, 25);
+  Field exact(grid);
+  (void)ScalarData(ScalarData::Function([&](const Point& p) {
+    return m.u(p);
+  })).fill(grid, whole(grid), 0, exact.values.data());
+  double low_e = 1e300;
+  double high_e = -1e300;
+  for (std::size_t i = 0; i < u.values.size(); ++i) {
+    low_e = std::min(low_e, u.values[i] - exact.values[i]);
+    high_e = std::max(high_e, u.values[i] - exact.values[i]);
+  }
+  return report.nullspace ? (high_e - low_e) / 2 : std::max(std::fabs(low_e), std::fabs(high_e));
+}
+
+TEST(Multigrid, HasOrderTwoForEveryBoundaryAndDimension) {
+  const std::pair<ConditionKind, ConditionKind> ends[] = {{D, D}, {N, N}, {D, N},
+                                                          {P, P}, {R, D}, {R, R}};
+  for (const int dimensions : {1, 2, 3})
+    for (const auto& [low, high] : ends)
+      for (const double c : {0.0, -5.0}) {
+        SCOPED_TRACE(std::to_string(dimensions) + "-D " + std::string(to_string(low)) + " " +
+                     std::string(to_string(high)));
+        const int n = dimensions == 3 ? 16 : 64;
+        const double order = std::log2(error_of(dimensions, n, low, high, c) /
+                                       error_of(dimensions, 2 * n, low, high, c));
+        EXPECT_NEAR(order, 2, dimensions == 3 ? 0.2 : 0.1);
+      }
+}
+
+TEST(Multigrid, ConvergesForJumpsOfAMillion) {
+  for (const int n : {63, 64, 79, 100}) {
+    const Grid grid = Grid::unit(2, n + 1);
+    const Boundary boundary = Boundary::all({D, 0.0});
+    const auto a = ScalarData::parse("if((x-.4)^2+(y-.55)^2<.06, 1e6, 1)");
+    ASSERT_TRUE(a.ok());
+    const auto plan = MultigridPlan::make(grid, boundary, *a, 0.0);
+    ASSERT_TRUE(plan.ok());
+    const Field f(grid, -1.0);
+    Field u(grid);
+    Report report;
+    const Status solved = (*plan)->solve(f, boundary, 0, u, {}, report);
+    ASSERT_TRUE(solved.ok()) << solved.error();
+    EXPECT_LE(report.residual_relative, 1e-5);  // what rounding of coefficients of 1e6 n^2 leaves
+    EXPECT_LE(report.iterations, 80);
+  }
+}
+
+TEST(Multigrid, AgreesWithTheDirectSolver) {
+  const Grid grid = Grid::unit(2, 80);
+  Boundary boundary = Boundary::all({D, *ScalarData::parse("x*y")});
+  boundary.face[0][1] = {N, 0.5};
+  Field f(grid);
+  ASSERT_TRUE(ScalarData::parse("exp(-20*((x-.5)^2+(y-.4)^2))")
+                  ->fill(grid, whole(grid), 0, f.values.data())
+                  .ok());
+  MultigridOptions options;
+  options.tolerance = 1e-12;
+  const auto multigrid = MultigridPlan::make(grid, boundary, 1.0, -2.0, options);
+  const auto direct = PoissonPlan::make(grid, boundary, -2.0);
+  ASSERT_TRUE(multigrid.ok());
+  ASSERT_TRUE(direct.ok());
+  Field u(grid);
+  Field v(grid);
+  Report report;
+  ASSERT_TRUE((*multigrid)->solve(f, boundary, 0, u, {}, report).ok());
+  ASSERT_TRUE((*direct)->solve(f, boundary, 0, v).ok());
+  for (std::size_t i = 0; i < u.values.size(); ++i) ASSERT_NEAR(u.values[i], v.values[i], 1e-9);
+}
+
+TEST(Multigrid, EveryCycleConvergesAndWorkersDoNotChangeABit) {
+  const Grid grid = Grid::unit(2, 250);
+  const Boundary boundary = Boundary::all({D, 0.0});
+  const Field f(grid, 1.0);
+  for (const Cycle cycle : {Cycle::v, Cycle::w, Cycle::full})
+    for (const bool cg : {false, true}) {
+      MultigridOptions options;
+      options.cycle = cycle;
+      options.conjugate_gradient = cg;
+      const auto plan =
+          MultigridPlan::make(grid, boundary, *ScalarData::parse("1+x*y"), 0.0, options);
+      ASSERT_TRUE(plan.ok());
+      Field u(grid);
+      Field v(grid);
+      Report report;
+      const Status solved = (*plan)->solve(f, boundary, 0, u, {}, report);
+      ASSERT_TRUE(solved.ok()) << solved.error();
+      EXPECT_LE(report.iterations, cg ? 10 : 20);
+      const auto workers = make_thread_workers(3);
+      ASSERT_TRUE((*plan)->solve(f, boundary, 0, v, {workers.get()}, report).ok());
+      EXPECT_EQ(u.values, v.values);
+    }
+}
+
+TEST(Multigrid, SaysWhatItCannotDo) {
+  const Grid grid = Grid::unit(2, 20);
+  const Boundary boundary = Boundary::all({D, 0.0});
+  EXPECT_EQ(MultigridPlan::make(grid, boundary, *ScalarData::parse("x-.5"), 0.0).error().code,
+            Errc::out_of_range);
+  EXPECT_EQ(MultigridPlan::make(grid, boundary, 1.0, 3.0).error().code, Errc::out_of_range);
+  MultigridOptions impatient;
+  impatient.max_iterations = 1;
+  impatient.tolerance = 1e-12;
+  const auto plan = MultigridPlan::make(grid, boundary, 1.0, 0.0, impatient);
+  ASSERT_TRUE(plan.ok());
+  Field u(grid);
+  Report report;
+  const Status status = (*plan)->solve(Field(grid, 1.0), boundary, 0, u, {}, report);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Errc::check_failed);
+}
+
+}  // namespace
+}  // namespace neurolens::pde
