@@ -192,8 +192,7 @@ class RealDigits : public testing::Test {
                                 folder_ + " >/dev/null 2>&1";
     if (std::system(command.c_str()) != 0) GTEST_SKIP() << "python3-sklearn is not installed";
   }
-  Result<TrainResult> train_on(const std::string& layers, int seed,
-                               std::optional<double> awake = {}) {
+  Result<TrainResult> train_on(const std::string& layers, int seed) {
     TrainRequest r;
     r.config = "model: {seed: " + std::to_string(seed) + ", layers: " + layers +
                "}\ndata: {kind: npy, samples: digits_x.npy, labels: digits_y.npy, holdout: 0.2, "
