@@ -243,11 +243,19 @@ class AdaptiveCell final : public Cell<T> {
   }
   void draw_dial(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
     const double configured = p.training ? phases_.awake_training : phases_.awake;
-    const T awake = T(p.awake >= 0 ? p.awake : configured);
+    const T awake = T(std::clamp(p.awake >= 0 ? p.awake : configured, 0.0, 1.0));
+    // The nodes with the smallest draws wake: the share is exact, the choice random.
+    const auto count = static_cast<std::int64_t>(std::lround(double(awake) * double(n_)));
     for (std::int64_t r = 0; r < p.rows; ++r) {
+      T* phase = t.phase + r * n_;
       draw(p, s.index, r, 0xA1u, t.uniform);
-      for (std::int64_t i = 0; i < n_; ++i)
-        t.phase[r * n_ + i] = t.uniform[i] < awake ? T(0) : T(1);
+      std::copy_n(t.uniform, n_, phase);
+      T limit = T(1);
+      if (count < n_) {
+        std::nth_element(phase, phase + count, phase + n_);
+        limit = phase[count];
+      }
+      for (std::int64_t i = 0; i < n_; ++i) phase[i] = t.uniform[i] < limit ? T(0) : T(1);
     }
   }
   // Rows of one node side by side, phase by phase.

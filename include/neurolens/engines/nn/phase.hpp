@@ -22,16 +22,16 @@ enum class Phase : std::uint8_t { active = 0, sleep = 1, interactive = 2, inspir
 /// How nodes fall asleep.
 enum class PhaseMode : std::uint8_t {
   off,         ///< Every node is active, always.
-  dial,        ///< Each node is awake with a given probability, drawn anew at every step.
+  dial,        ///< A given share of the nodes, drawn anew for every stream and step, is awake.
   controller,  ///< The table, guards and energy budget below.
 };
 
 /// Every number of the controller. Defaults are those of the founding system where it had them.
 struct PhaseOptions {
   PhaseMode mode = PhaseMode::off;
-  /// Dial: probability of a node to be awake, in [0, 1]; lowering it saves time in proportion.
+  /// Dial: share of nodes awake, in [0, 1]; lowering it saves time in proportion.
   double awake = 1.0;
-  /// Dial: the probability in training passes; below 1 the network learns to do without some nodes.
+  /// Dial: the share in training passes; below 1 the network learns to do without some nodes.
   double awake_training = 1.0;
   /// Row: from; column: to. Rows sum to 1.
   std::array<std::array<double, 4>, 4> table = {

@@ -23,7 +23,8 @@ constexpr std::int64_t kMostRows = 64;         // rows of a block when H is smal
 HWY_INLINE void FetchRow(const float* row, std::int64_t hidden) {
   for (std::int64_t j = 0; j < hidden; j += 16) hwy::Prefetch(row + j);
 }
-constexpr std::int64_t kAhead = 24;  // rows
+constexpr std::int64_t kAhead = 24;         // rows, going backwards
+constexpr std::int64_t kForwardAhead = 48;  // a block: its product reads the rows first
 
 template <bool kWhole>
 HWY_INLINE V Get(const float* p, std::int64_t left) {
@@ -50,9 +51,9 @@ void UpdateBlock(const AdaptiveForward<float>& f, std::int64_t r0, std::int64_t 
     const float* HWY_RESTRICT h = f.rows.h[r0 + r];
     float* HWY_RESTRICT next = f.rows.h_next[r0 + r];
     const V gain = hn::Set(d, f.gain[r0 + r]);
-    if (r0 + r + kAhead < f.rows.count) {
-      FetchRow(f.rows.h[r0 + r + kAhead], hidden);
-      FetchRow(f.rows.h_next[r0 + r + kAhead], hidden);
+    if (r0 + r + kForwardAhead < f.rows.count) {
+      FetchRow(f.rows.h[r0 + r + kForwardAhead], hidden);
+      FetchRow(f.rows.h_next[r0 + r + kForwardAhead], hidden);
     }
     V dot = hn::Zero(d), sum = hn::Zero(d), squares = hn::Zero(d);
     for (std::int64_t j = 0; j < hidden; j += kLanes) {

@@ -76,6 +76,8 @@ HWY_NOINLINE void Tile(const float* const* a, std::int64_t step, const float* HW
       for (int j = 0; j < NV; ++j) acc[i][j] = hn::MulAdd(av, bv[j], acc[i][j]);
     }
   }
+  // Keeps the compiler from computing 24 addresses ahead of the loop and spilling them.
+  asm volatile("" : "+r"(c));
   NEUROLENS_UNROLL
   for (int i = 0; i < MR; ++i) {
     NEUROLENS_UNROLL
@@ -176,12 +178,15 @@ inline void RaggedTile(int mr, int nv, const float* const* a, std::int64_t step,
   const std::int64_t width = nv * kLanes;
   if (load) {
     for (int i = 0; i < mr; ++i) {
-      for (std::int64_t j = 0; j < width; ++j) tile[i * width + j] = j < nr ? c[i * ldc + j] : 0.0f;
+      for (std::int64_t j = 0; j < width; j += kLanes) {
+        hn::Store(LoadPart(c + i * ldc + j, nr - j), D(), tile + i * width + j);
+      }
     }
   }
   TileOf(mr, nv)(a, step, b, ldb, k, tile, width, load);
   for (int i = 0; i < mr; ++i) {
-    std::memcpy(c + i * ldc, tile + i * width, static_cast<std::size_t>(nr) * sizeof(float));
+    for (std::int64_t j = 0; j < nr; j += kLanes)
+      StorePart(hn::Load(D(), tile + i * width + j), c + i * ldc + j, nr - j);
   }
 }
 

@@ -28,17 +28,26 @@ constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
 HWY_INLINE V LoadPart(const float* p, std::int64_t count, float fill = 0.0f) {
   const D d;
   if (HWY_LIKELY(count >= kLanes)) return hn::LoadU(d, p);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3  // masked lanes cannot fault there
+  const auto mask = hn::FirstN(d, static_cast<std::size_t>(count));
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, p), hn::Set(d, fill));
+#else
   HWY_ALIGN float buffer[kLanes];
   for (std::int64_t i = 0; i < kLanes; ++i) buffer[i] = i < count ? p[i] : fill;
   return hn::Load(d, buffer);
+#endif
 }
 
 HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
   const D d;
   if (HWY_LIKELY(count >= kLanes)) return hn::StoreU(v, d, p);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, p);
+#else
   HWY_ALIGN float buffer[kLanes];
   hn::Store(v, d, buffer);
   std::memcpy(p, buffer, static_cast<std::size_t>(count) * sizeof(float));
+#endif
 }
 
 // 1/x to about 1 ulp.
