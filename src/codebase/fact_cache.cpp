@@ -79,17 +79,29 @@ void put(const FileFacts& f, Out* out) {
   out->number(f.source ? 1 : 0);
   if (!f.source) return;
   const Measured& m = f.measured;
-  out->text(info(f.language).name).number(static_cast<unsigned>(f.by)).number(static_cast<unsigned>(f.kind));
-  out->number(m.lines.total).number(m.lines.code).number(m.lines.comment).number(m.lines.blank).number(m.lines.doc);
+  out->text(info(f.language).name)
+      .number(static_cast<unsigned>(f.by))
+      .number(static_cast<unsigned>(f.kind));
+  out->number(m.lines.total)
+      .number(m.lines.code)
+      .number(m.lines.comment)
+      .number(m.lines.blank)
+      .number(m.lines.doc);
   out->number(m.doubts).number(static_cast<unsigned>(m.encoding)).number(m.binary ? 1 : 0);
   out->number(m.functions.size());
   for (const FunctionMetrics& fn : m.functions) {
-    out->text(fn.name).number(fn.first_line).number(fn.last_line).number(fn.cyclomatic).number(fn.cognitive);
+    out->text(fn.name)
+        .number(fn.first_line)
+        .number(fn.last_line)
+        .number(fn.cyclomatic)
+        .number(fn.cognitive);
     out->number(fn.nesting).number(fn.parameters);
   }
   out->number(f.imports.size());
   for (const RawImport& import : f.imports) {
-    out->number(static_cast<unsigned>(import.form)).number(static_cast<unsigned>(import.kind)).number(import.line);
+    out->number(static_cast<unsigned>(import.form))
+        .number(static_cast<unsigned>(import.kind))
+        .number(import.line);
     out->number(import.level).text(import.target).number(import.names.size());
     for (const std::string& name : import.names) out->text(name);
   }
@@ -105,7 +117,8 @@ bool get(In* in, FileFacts* f) {
   f->by = static_cast<IdentifiedBy>(in->number<unsigned>() & 3u);
   f->kind = static_cast<FileClass>(in->number<unsigned>() & 3u);
   Measured& m = f->measured;
-  for (std::uint64_t* n : {&m.lines.total, &m.lines.code, &m.lines.comment, &m.lines.blank, &m.lines.doc}) {
+  for (std::uint64_t* n :
+       {&m.lines.total, &m.lines.code, &m.lines.comment, &m.lines.blank, &m.lines.doc}) {
     *n = in->number<std::uint64_t>();
   }
   m.doubts = in->number<std::uint16_t>();
@@ -114,7 +127,8 @@ bool get(In* in, FileFacts* f) {
   m.functions.resize(in->count());
   for (FunctionMetrics& fn : m.functions) {
     fn.name = in->text();
-    for (std::uint32_t* n : {&fn.first_line, &fn.last_line, &fn.cyclomatic, &fn.cognitive, &fn.nesting, &fn.parameters}) {
+    for (std::uint32_t* n : {&fn.first_line, &fn.last_line, &fn.cyclomatic, &fn.cognitive,
+                             &fn.nesting, &fn.parameters}) {
       *n = in->number<std::uint32_t>();
     }
   }
@@ -133,7 +147,9 @@ bool get(In* in, FileFacts* f) {
   return in->ok() && in->empty();
 }
 
-unsigned bits(const FactsWanted& wanted) { return (wanted.functions ? 1u : 0u) | (wanted.imports ? 2u : 0u); }
+unsigned bits(const FactsWanted& wanted) {
+  return (wanted.functions ? 1u : 0u) | (wanted.imports ? 2u : 0u);
+}
 
 }  // namespace
 
@@ -164,7 +180,8 @@ bool FactCache::take(const WalkedFile& file, FileFacts* facts) const {
   const auto found = index_.find(file.path);
   if (found == index_.end()) return false;
   const Slot& slot = found->second;
-  if (slot.size != file.size_bytes || slot.modified != file.modified_ns || slot.inode != file.inode) return false;
+  if (slot.size != file.size_bytes || slot.modified != file.modified_ns || slot.inode != file.inode)
+    return false;
   In in(slot.record);
   FileFacts made;
   if (!get(&in, &made)) return false;
@@ -172,8 +189,8 @@ bool FactCache::take(const WalkedFile& file, FileFacts* facts) const {
   return true;
 }
 
-Status FactCache::save(const std::string& path, const Walk& walk, const std::vector<FileFacts>& facts,
-                       const FactsWanted& wanted) {
+Status FactCache::save(const std::string& path, const Walk& walk,
+                       const std::vector<FileFacts>& facts, const FactsWanted& wanted) {
   Out out;
   out.number(bits(wanted));
   for (std::size_t i = 0; i < facts.size(); ++i) {
@@ -181,7 +198,10 @@ Status FactCache::save(const std::string& path, const Walk& walk, const std::vec
     if (facts[i].error != 0 || (!facts[i].source && !needs_content(file.path))) continue;
     Out record;
     put(facts[i], &record);
-    out.text(file.path).number(file.size_bytes).number(static_cast<std::uint64_t>(file.modified_ns)).number(file.inode);
+    out.text(file.path)
+        .number(file.size_bytes)
+        .number(static_cast<std::uint64_t>(file.modified_ns))
+        .number(file.inode);
     out.text(record.bytes);
   }
   return system_files().write_atomic(path, std::string(kMagic) + sha256(out.bytes) + out.bytes);

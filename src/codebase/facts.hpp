@@ -15,15 +15,15 @@
 namespace neurolens::codebase {
 
 struct FileFacts {
-  bool source = false;        ///< False: no known language; nothing below but error is set.
+  bool source = false;  ///< False: no known language; nothing below but error is set.
   LanguageId language;
   IdentifiedBy by = IdentifiedBy::extension;
   FileClass kind = FileClass::source;
   Measured measured;
   std::vector<RawImport> imports;
-  std::string summary;        ///< First sentence of the file's documentation.
+  std::string summary;  ///< First sentence of the file's documentation.
   bool entry_point = false;
-  int error = 0;              ///< errno when the file could not be read.
+  int error = 0;  ///< errno when the file could not be read.
 };
 
 struct FactsWanted {
@@ -32,22 +32,25 @@ struct FactsWanted {
 };
 
 /// Facts of `bytes` as a file named `path` (relative to the root). Pure.
-[[nodiscard]] FileFacts facts_of(std::string_view path, std::string_view bytes, const FactsWanted& wanted);
+[[nodiscard]] FileFacts facts_of(std::string_view path, std::string_view bytes,
+                                 const FactsWanted& wanted);
 
 /// True for a path below a folder that by custom holds other people's code.
 [[nodiscard]] bool is_vendored(std::string_view path);
 
 struct FactsTable {
-  std::vector<FileFacts> facts;      ///< Beside Walk::files.
-  std::uint64_t read = 0;            ///< Files opened.
-  std::uint64_t cached = 0;          ///< Files taken from the cache.
+  std::vector<FileFacts> facts;  ///< Beside Walk::files.
+  std::uint64_t read = 0;        ///< Files opened.
+  std::uint64_t cached = 0;      ///< Files taken from the cache.
   std::uint64_t bytes_read = 0;
 };
 
-/// Facts of every file of `walk`, in parallel. With a cache file, only what changed (path, size, time,
-/// inode) is opened; the cache is written anew at the end. A broken cache is ignored.
-/// Errors: cancelled; those of writing the cache.
-[[nodiscard]] Result<FactsTable> collect_facts(const std::string& root, const Walk& walk, const FactsWanted& wanted,
-                                               unsigned workers, const std::string& cache, const Attention& attention);
+/// Facts of every file of `walk`, in parallel. With a cache file, only what changed (path, size,
+/// time, inode) is opened; the cache is written anew at the end. A broken cache is ignored. Errors:
+/// cancelled; those of writing the cache.
+[[nodiscard]] Result<FactsTable> collect_facts(const std::string& root, const Walk& walk,
+                                               const FactsWanted& wanted, unsigned workers,
+                                               const std::string& cache,
+                                               const Attention& attention);
 
 }  // namespace neurolens::codebase

@@ -14,7 +14,9 @@ constexpr std::size_t kMapAbove = std::size_t{32} << 20;
 
 }  // namespace
 
-FileBytes::~FileBytes() { unmap(); }
+FileBytes::~FileBytes() {
+  unmap();
+}
 
 void FileBytes::unmap() {
   if (map_ != nullptr) ::munmap(map_, map_bytes_);

@@ -1,6 +1,6 @@
 /// \file
-/// The bytes of a file: read into a buffer that is reused from file to file, or mapped when large, so
-/// that a file of gigabytes costs address space and not memory.
+/// The bytes of a file: read into a buffer that is reused from file to file, or mapped when large,
+/// so that a file of gigabytes costs address space and not memory.
 #pragma once
 
 #include <string>

@@ -6,7 +6,8 @@
 namespace neurolens::codebase {
 namespace {
 
-// One byte of a path against one element of a pattern. Returns the length of the element, 0: no match.
+// One byte of a path against one element of a pattern. Returns the length of the element, 0: no
+// match.
 std::size_t match_one(std::string_view pattern, char c) {
   if (pattern[0] == '?') return c == '/' ? 0 : 1;
   if (pattern[0] == '\\' && pattern.size() > 1) return pattern[1] == c ? 2 : 0;
@@ -32,11 +33,12 @@ std::size_t match_one(std::string_view pattern, char c) {
 }  // namespace
 
 bool glob_match(std::string_view pattern, std::string_view path) {
-  // Greedy with one point of return per kind of star: a later star makes an earlier one of its kind moot.
+  // Greedy with one point of return per kind of star: a later star makes an earlier one of its kind
+  // moot.
   std::size_t p = 0, s = 0;
-  std::size_t star_p = std::string_view::npos, star_s = 0;      // last '*'
-  std::size_t deep_p = std::string_view::npos, deep_s = 0;      // last "**"
-  bool deep_whole = false;                                      // "**/": only at the start of a part
+  std::size_t star_p = std::string_view::npos, star_s = 0;  // last '*'
+  std::size_t deep_p = std::string_view::npos, deep_s = 0;  // last "**"
+  bool deep_whole = false;                                  // "**/": only at the start of a part
   while (true) {
     if (p < pattern.size() && pattern.substr(p, 2) == "**") {
       p += 2;
@@ -86,7 +88,8 @@ IgnoreList::IgnoreList(std::string base, std::string_view text) : base_(std::mov
 
 void IgnoreList::add(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\t') && !(line.size() > 1 && line[line.size() - 2] == '\\')) {
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t') &&
+         !(line.size() > 1 && line[line.size() - 2] == '\\')) {
     line.remove_suffix(1);
   }
   if (line.empty() || line.front() == '#') return;

@@ -1,5 +1,6 @@
 /// \file
-/// Patterns of .gitignore files (gitignore(5)): the last matching pattern of the deepest file decides.
+/// Patterns of .gitignore files (gitignore(5)): the last matching pattern of the deepest file
+/// decides.
 #pragma once
 
 #include <string>
@@ -24,8 +25,8 @@ class IgnoreList {
     std::string glob;
     bool negated = false;
     bool directory_only = false;
-    bool anchored = false;   ///< Matched against the path below base, not just the name.
-    bool literal = false;    ///< No wildcard.
+    bool anchored = false;  ///< Matched against the path below base, not just the name.
+    bool literal = false;   ///< No wildcard.
   };
   void add(std::string_view line);
 

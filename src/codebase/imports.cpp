@@ -9,24 +9,30 @@ namespace neurolens::codebase {
 namespace {
 
 std::string unquoted(std::string_view text) {
-  while (!text.empty() && text.front() != '"' && text.front() != '\'' && text.front() != '`') text.remove_prefix(1);
+  while (!text.empty() && text.front() != '"' && text.front() != '\'' && text.front() != '`')
+    text.remove_prefix(1);
   if (text.size() < 2) return {};
   return std::string(text.substr(1, text.size() - 2));
 }
 
-// ---- C family: directives at the start of a line -------------------------------------------------
+// ---- C family: directives at the start of a line
+// -------------------------------------------------
 class CImports {
  public:
-  CImports(std::string_view text, std::span<const Segment> segments) : text_(text), segments_(segments) {}
+  CImports(std::string_view text, std::span<const Segment> segments)
+      : text_(text), segments_(segments) {}
 
   std::vector<RawImport> run() {
     std::size_t line_start = 0;
     for (std::uint32_t line = 1; line_start < text_.size(); ++line) {
       const void* hit = std::memchr(text_.data() + line_start, '\n', text_.size() - line_start);
-      const std::size_t stop = hit != nullptr ? static_cast<std::size_t>(static_cast<const char*>(hit) - text_.data()) : text_.size();
+      const std::size_t stop =
+          hit != nullptr ? static_cast<std::size_t>(static_cast<const char*>(hit) - text_.data())
+                         : text_.size();
       std::size_t at = line_start;
       while (at < stop && is_blank_byte(text_[at])) ++at;
-      if (at < stop && text_[at] == '#' && !inside_segment(at)) directive(text_.substr(at + 1, stop - at - 1), line);
+      if (at < stop && text_[at] == '#' && !inside_segment(at))
+        directive(text_.substr(at + 1, stop - at - 1), line);
       line_start = stop + 1;
     }
     return std::move(out_);
@@ -49,7 +55,8 @@ class CImports {
     rest.remove_prefix(size);
     skip();
     if (word.starts_with("if")) {
-      dead_.push_back(word == "if" && rest.substr(0, 1) == "0" && (rest.size() < 2 || !is_identifier_byte(rest[1])));
+      dead_.push_back(word == "if" && rest.substr(0, 1) == "0" &&
+                      (rest.size() < 2 || !is_identifier_byte(rest[1])));
     } else if (word == "else" || word == "elif") {
       if (!dead_.empty()) dead_.back() = false;
     } else if (word == "endif") {
@@ -60,7 +67,8 @@ class CImports {
       if (close == std::string_view::npos) return;
       RawImport made;
       made.form = rest.front() == '<' ? ImportForm::angled : ImportForm::quoted;
-      made.kind = std::find(dead_.begin(), dead_.end(), true) != dead_.end() ? ImportKind::inactive : ImportKind::normal;
+      made.kind = std::find(dead_.begin(), dead_.end(), true) != dead_.end() ? ImportKind::inactive
+                                                                             : ImportKind::normal;
       made.line = line;
       made.target = rest.substr(1, close - 1);
       out_.push_back(std::move(made));
@@ -74,10 +82,12 @@ class CImports {
   std::vector<RawImport> out_;
 };
 
-// ---- Languages read token by token ---------------------------------------------------------------
+// ---- Languages read token by token
+// ---------------------------------------------------------------
 class TokenImports {
  public:
-  TokenImports(std::string_view text, std::span<const Segment> segments, LanguageId language, bool newlines)
+  TokenImports(std::string_view text, std::span<const Segment> segments, LanguageId language,
+               bool newlines)
       : tokens_(text, segments, WordTable::of(language), {false, newlines}) {
     advance();
   }
@@ -85,7 +95,9 @@ class TokenImports {
  protected:
   void advance() { token_ = tokens_.next(); }
   bool ended() const { return token_.kind == TokenKind::end; }
-  bool at_word(std::string_view text) const { return token_.kind == TokenKind::word && token_.text == text; }
+  bool at_word(std::string_view text) const {
+    return token_.kind == TokenKind::word && token_.text == text;
+  }
   bool at_name() const { return token_.kind == TokenKind::word; }
   bool at_string() const { return token_.kind == TokenKind::string; }
   RawImport& add(ImportForm form, ImportKind kind, std::uint32_t line, std::string target) {
@@ -111,15 +123,12 @@ class PythonImports : TokenImports {
   std::vector<RawImport> run() {
     bool fresh = true;
     int depth = 0;
-    bool joined = false;
     while (!ended()) {
       if (token_.kind == TokenKind::newline) {
-        if (depth == 0 && !joined) fresh = true;
-        joined = false;
+        if (depth == 0) fresh = true;
         advance();
         continue;
       }
-      joined = token_.is('\\');
       if (fresh && depth == 0) {
         fresh = false;
         while (!blocks_.empty() && blocks_.back().indent >= token_.column) blocks_.pop_back();
@@ -155,7 +164,8 @@ class PythonImports : TokenImports {
     ImportKind strongest = ImportKind::normal;
     for (const Block& block : blocks_) {
       if (block.kind == ImportKind::local) return ImportKind::local;
-      if (block.kind != ImportKind::normal && strongest != ImportKind::type_only) strongest = block.kind;
+      if (block.kind != ImportKind::normal && strongest != ImportKind::type_only)
+        strongest = block.kind;
     }
     return strongest;
   }
@@ -240,13 +250,11 @@ class PythonImports : TokenImports {
     if (parens) advance();
     std::vector<std::string> names;
     while (!ended()) {
-      if (token_.kind == TokenKind::newline || token_.is('\\')) {
-        if (token_.kind == TokenKind::newline && !parens && !joined_) break;
-        joined_ = token_.is('\\');
+      if (token_.kind == TokenKind::newline) {
+        if (!parens) break;
         advance();
         continue;
       }
-      joined_ = false;
       if (at_name()) {
         names.emplace_back(token_.text);
         advance();
@@ -270,7 +278,6 @@ class PythonImports : TokenImports {
   std::vector<Block> blocks_;
   std::uint32_t column_ = 0;
   bool open_block_ = false;
-  bool joined_ = false;
 };
 
 class ScriptImports : TokenImports {
@@ -294,7 +301,9 @@ class ScriptImports : TokenImports {
         if (token_.is('(')) {
           advance();
           ++depth;
-          if (at_string()) add(ImportForm::script, depth > 1 ? ImportKind::local : ImportKind::normal, line, unquoted(token_.text));
+          if (at_string())
+            add(ImportForm::script, depth > 1 ? ImportKind::local : ImportKind::normal, line,
+                unquoted(token_.text));
         }
         member = false;
       } else {
@@ -332,11 +341,13 @@ class ScriptImports : TokenImports {
       if (at_word("from")) {
         advance();
         if (!at_string()) continue;
-        add(ImportForm::script, type_only ? ImportKind::type_only : ImportKind::normal, line, unquoted(token_.text));
+        add(ImportForm::script, type_only ? ImportKind::type_only : ImportKind::normal, line,
+            unquoted(token_.text));
         advance();
         return;
       }
-      const bool part = at_name() || token_.is('{') || token_.is('}') || token_.is(',') || token_.is('*') || at_string();
+      const bool part = at_name() || token_.is('{') || token_.is('}') || token_.is(',') ||
+                        token_.is('*') || at_string();
       if (!part) return;
       if (i > 0 && (at_word("import") || at_word("export"))) return;
       advance();
@@ -451,8 +462,11 @@ class GoJavaImports : TokenImports {
       const bool group = token_.is('(');
       if (group) advance();
       while (!ended() && !token_.is(')')) {
-        if (at_word("import") || at_word("func") || at_word("type") || at_word("var") || at_word("const")) break;
-        if (at_string()) add(ImportForm::go, ImportKind::normal, token_.line, unquoted(token_.text));
+        if (at_word("import") || at_word("func") || at_word("type") || at_word("var") ||
+            at_word("const"))
+          break;
+        if (at_string())
+          add(ImportForm::go, ImportKind::normal, token_.line, unquoted(token_.text));
         advance();
         if (!group && !out_.empty()) break;
       }
@@ -484,7 +498,8 @@ class GoJavaImports : TokenImports {
         const auto dot = name.rfind('.');
         if (dot != std::string::npos) name.resize(dot);
       }
-      add(package ? ImportForm::java_package : ImportForm::java, ImportKind::normal, line, std::move(name));
+      add(package ? ImportForm::java_package : ImportForm::java, ImportKind::normal, line,
+          std::move(name));
     }
     return std::move(out_);
   }
@@ -492,7 +507,8 @@ class GoJavaImports : TokenImports {
 
 }  // namespace
 
-std::vector<RawImport> find_imports(std::string_view text, std::span<const Segment> segments, LanguageId language) {
+std::vector<RawImport> find_imports(std::string_view text, std::span<const Segment> segments,
+                                    LanguageId language) {
   const LanguageInfo& about = info(language);
   switch (about.functions) {
     case FunctionStyle::c:

@@ -14,16 +14,16 @@ namespace neurolens::codebase {
 
 /// How `RawImport::target` is to be read.
 enum class ImportForm : std::uint8_t {
-  quoted,      ///< #include "target"
-  angled,      ///< #include <target>
-  python,      ///< import target
-  python_from, ///< from [.]*level target import names
-  script,      ///< a JavaScript specifier
-  rust_path,   ///< use a::b
-  rust_mod,    ///< mod a;
-  go,          ///< import "path"
-  java,        ///< import a.b.C; or a.b.*
-  java_package ///< package a.b;
+  quoted,       ///< #include "target"
+  angled,       ///< #include <target>
+  python,       ///< import target
+  python_from,  ///< from [.]*level target import names
+  script,       ///< a JavaScript specifier
+  rust_path,    ///< use a::b
+  rust_mod,     ///< mod a;
+  go,           ///< import "path"
+  java,         ///< import a.b.C; or a.b.*
+  java_package  ///< package a.b;
 };
 
 struct RawImport {
@@ -36,7 +36,8 @@ struct RawImport {
 };
 
 /// The imports of one scanned text, in order. Languages that have none here give an empty list.
-[[nodiscard]] std::vector<RawImport> find_imports(std::string_view text, std::span<const Segment> segments,
+[[nodiscard]] std::vector<RawImport> find_imports(std::string_view text,
+                                                  std::span<const Segment> segments,
                                                   LanguageId language);
 
 }  // namespace neurolens::codebase

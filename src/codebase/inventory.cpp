@@ -11,7 +11,8 @@ namespace {
 
 bool ranks_before(const RankedFunction& a, const RankedFunction& b) {
   const auto key = [](const RankedFunction& f) {
-    return std::tuple(-std::int64_t{f.metrics.cognitive}, -std::int64_t{f.metrics.cyclomatic}, -std::int64_t{f.metrics.length()});
+    return std::tuple(-std::int64_t{f.metrics.cognitive}, -std::int64_t{f.metrics.cyclomatic},
+                      -std::int64_t{f.metrics.length()});
   };
   return std::tuple(key(a), std::string_view(a.path), a.metrics.first_line) <
          std::tuple(key(b), std::string_view(b.path), b.metrics.first_line);
@@ -69,7 +70,8 @@ FunctionTotals& FunctionTotals::operator+=(const FunctionTotals& other) {
   return *this;
 }
 
-Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, const Attention& attention) {
+Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
+                                 const Attention& attention) {
   NEUROLENS_ASSIGN(Walk tree, walk(request.root, request.walk));
   Inventory out;
   out.root_path = request.root;
@@ -87,10 +89,13 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, 
   const FactsWanted wanted{request.functions, cached};  // a cache is shared with the graph
   Walk slice;
   for (std::size_t first = 0; first < tree.files.size();) {
-    const std::size_t count = cached ? tree.files.size() : std::min(kSlice, tree.files.size() - first);
-    slice.files.assign(std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first)),
-                       std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first + count)));
-    NEUROLENS_ASSIGN(FactsTable table, collect_facts(request.root, slice, wanted, request.workers, request.cache, attention));
+    const std::size_t count =
+        cached ? tree.files.size() : std::min(kSlice, tree.files.size() - first);
+    slice.files.assign(
+        std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first)),
+        std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first + count)));
+    NEUROLENS_ASSIGN(FactsTable table, collect_facts(request.root, slice, wanted, request.workers,
+                                                     request.cache, attention));
     out.files_read += table.read;
     out.files_cached += table.cached;
     out.bytes_read += table.bytes_read;
@@ -117,7 +122,8 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, 
       row.lines = facts.measured.lines;
       for (FunctionMetrics& f : facts.measured.functions) {
         row.functions.add(f);
-        if (row.kind == FileClass::source && request.top > 0) out.top.push_back({row.path, std::move(f)});
+        if (row.kind == FileClass::source && request.top > 0)
+          out.top.push_back({row.path, std::move(f)});
       }
       if (out.top.size() > request.top * 4 + 4096) trim_top(&out.top, request.top);
       if (row.kind == FileClass::source) {
@@ -125,7 +131,10 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, 
         add(&modules[request.modules.module_of(row.path)], row);
         add(&languages[std::string(info(row.language).name)], row);
       } else {
-        add(row.kind == FileClass::generated ? &out.generated : row.kind == FileClass::vendored ? &out.vendored : &out.binary, row);
+        add(row.kind == FileClass::generated  ? &out.generated
+            : row.kind == FileClass::vendored ? &out.vendored
+                                              : &out.binary,
+            row);
       }
       out.files.push_back(std::move(row));
     }
@@ -134,8 +143,9 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock, 
   trim_top(&out.top, request.top);
   out.modules = rows_of(std::move(modules));
   out.languages = rows_of(std::move(languages));
-  std::stable_sort(out.languages.begin(), out.languages.end(),
-                   [](const GroupRow& a, const GroupRow& b) { return a.lines.code > b.lines.code; });
+  std::stable_sort(
+      out.languages.begin(), out.languages.end(),
+      [](const GroupRow& a, const GroupRow& b) { return a.lines.code > b.lines.code; });
   out.whole.name = "total";
   return out;
 }

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 class Tree : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::temp_directory_path() / ("neurolens_tree_" + std::to_string(::getpid()) + "_" +
-                                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    root_ = fs::temp_directory_path() /
+            ("neurolens_tree_" + std::to_string(::getpid()) + "_" +
+             ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(root_);
     fs::create_directories(root_);
   }
@@ -80,7 +81,8 @@ TEST_F(Tree, GitignoreLastMatchAndDeepestFileDecide) {
   WalkOptions off;
   off.gitignore = false;
   off.exclude = {"sub"};
-  EXPECT_EQ(walked(off), "#odd.c .gitignore a.o build/x.c build2/build doc/a/b/gen/z.c keep.o only_root.c ");
+  EXPECT_EQ(walked(off),
+            "#odd.c .gitignore a.o build/x.c build2/build doc/a/b/gen/z.c keep.o only_root.c ");
 }
 
 TEST_F(Tree, NeurolensignoreComesAfterGitignore) {
@@ -131,7 +133,8 @@ TEST_F(Tree, WhatCannotBeReadIsSaidAndTheRestCounted) {
 }
 
 TEST_F(Tree, MissingRootIsAnError) {
-  const auto made = take_inventory({.root = (root_ / "absent").string(), .modules = {}, .walk = {}, .cache = {}});
+  const auto made =
+      take_inventory({.root = (root_ / "absent").string(), .modules = {}, .walk = {}, .cache = {}});
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code, Errc::not_found);
 }
@@ -176,7 +179,9 @@ TEST_F(Tree, JsonKeepsTheFoundingFields) {
 }
 
 TEST_F(Tree, ResultsDoNotDependOnTheNumberOfWorkers) {
-  for (int i = 0; i < 60; ++i) put("m" + std::to_string(i % 7) + "/f" + std::to_string(i) + ".py", "def f(x):\n    if x: return 1\n" + std::string(static_cast<std::size_t>(i), '\n'));
+  for (int i = 0; i < 60; ++i)
+    put("m" + std::to_string(i % 7) + "/f" + std::to_string(i) + ".py",
+        "def f(x):\n    if x: return 1\n" + std::string(static_cast<std::size_t>(i), '\n'));
   InventoryRequest one, many;
   one.workers = 1;
   many.workers = 5;
@@ -208,8 +213,10 @@ TEST_F(Tree, TablesNameTheirRows) {
   const Inventory made = inventory();
   EXPECT_NE(inventory_text(made, InventoryGroup::language).find("Python"), std::string::npos);
   EXPECT_NE(inventory_text(made, InventoryGroup::file).find("src/a/x.c"), std::string::npos);
-  EXPECT_NE(inventory_markdown(made, InventoryGroup::module).find("| src/a | 1 | 1 |"), std::string::npos);
-  EXPECT_NE(inventory_markdown(made, InventoryGroup::module).find("`f` | src/a/x.c:1"), std::string::npos);
+  EXPECT_NE(inventory_markdown(made, InventoryGroup::module).find("| src/a | 1 | 1 |"),
+            std::string::npos);
+  EXPECT_NE(inventory_markdown(made, InventoryGroup::module).find("`f` | src/a/x.c:1"),
+            std::string::npos);
 }
 
 TEST(Modules, RulesComeBeforeFolders) {

@@ -21,17 +21,20 @@ const ModuleRule* rule_for(const std::vector<ModuleRule>& rules, std::string_vie
 
 std::string ModuleMap::module_of(std::string_view path) const {
   if (const ModuleRule* rule = rule_for(rules_, path)) return rule->name;
-  static constexpr std::array<std::string_view, 8> kContainers{"src",    "lib",  "libs",    "packages",
-                                                               "crates", "apps", "modules", "include"};
+  static constexpr std::array<std::string_view, 8> kContainers{
+      "src", "lib", "libs", "packages", "crates", "apps", "modules", "include"};
   const std::size_t first = path.find('/');
   if (first == std::string_view::npos) return ".";
   const std::string_view top = path.substr(0, first);
-  if (std::find(kContainers.begin(), kContainers.end(), top) == kContainers.end()) return std::string(top);
+  if (std::find(kContainers.begin(), kContainers.end(), top) == kContainers.end())
+    return std::string(top);
   const std::size_t second = path.find('/', first + 1);
   return std::string(second == std::string_view::npos ? top : path.substr(0, second));
 }
 
-bool ModuleMap::named(std::string_view path) const { return rule_for(rules_, path) != nullptr; }
+bool ModuleMap::named(std::string_view path) const {
+  return rule_for(rules_, path) != nullptr;
+}
 
 Result<ModuleMap> module_map_from(const json::Value& object) {
   const auto place = [](const json::Value& v) { return "line " + std::to_string(v.line); };
@@ -46,11 +49,13 @@ Result<ModuleMap> module_map_from(const json::Value& object) {
       rule.globs.push_back(*glob);
     } else if (const json::Array* globs = value.as_array()) {
       for (const json::Value& item : *globs) {
-        if (item.as_string() == nullptr) return Error{Errc::wrong_type, "A glob must be a string.", place(item)};
+        if (item.as_string() == nullptr)
+          return Error{Errc::wrong_type, "A glob must be a string.", place(item)};
         rule.globs.push_back(*item.as_string());
       }
     } else {
-      return Error{Errc::wrong_type, "Module " + name + " needs a glob or a list of globs.", place(value)};
+      return Error{Errc::wrong_type, "Module " + name + " needs a glob or a list of globs.",
+                   place(value)};
     }
     rules.push_back(std::move(rule));
   }

@@ -7,7 +7,8 @@
 
 namespace neurolens::codebase {
 
-void parallel_for(std::size_t count, unsigned workers, const std::function<void(std::size_t)>& work) {
+void parallel_for(std::size_t count, unsigned workers,
+                  const std::function<void(std::size_t)>& work) {
   if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
   workers = static_cast<unsigned>(std::min<std::size_t>(workers, count));
   std::atomic<std::size_t> next{0};

@@ -10,6 +10,7 @@ namespace neurolens::codebase {
 
 /// Calls `work(i)` once for every i < count, from at most `workers` threads (0: one per processor).
 /// Returns when all are done. `work` must not throw and must be safe to call concurrently.
-void parallel_for(std::size_t count, unsigned workers, const std::function<void(std::size_t)>& work);
+void parallel_for(std::size_t count, unsigned workers,
+                  const std::function<void(std::size_t)>& work);
 
 }  // namespace neurolens::codebase

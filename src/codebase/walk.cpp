@@ -23,16 +23,19 @@ struct Entry {
 
 class Walker {
  public:
-  Walker(std::string root, const WalkOptions& options) : root_(std::move(root)), options_(options) {}
+  Walker(std::string root, const WalkOptions& options)
+      : root_(std::move(root)), options_(options) {}
 
   Result<Walk> run() {
     struct stat status {};
     if (::stat(root_.c_str(), &status) != 0) return system_error(errno, root_, "reading");
     if (!S_ISDIR(status.st_mode)) {
-      return Error{Errc::bad_request, "This is no directory; give the root of a source tree.", root_};
+      return Error{Errc::bad_request, "This is no directory; give the root of a source tree.",
+                   root_};
     }
     std::vector<Entry> entries;
-    if (const int error = list("", &entries); error != 0) return system_error(error, root_, "listing");
+    if (const int error = list("", &entries); error != 0)
+      return system_error(error, root_, "listing");
     if (options_.gitignore) add_above();
     std::string extra;
     for (const std::string& pattern : options_.exclude) extra += pattern + "\n";
@@ -61,7 +64,9 @@ class Walker {
     std::size_t lists_before = 0;
   };
 
-  std::string absolute(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
+  std::string absolute(const std::string& path) const {
+    return path.empty() ? root_ : root_ + "/" + path;
+  }
 
   int list(const std::string& path, std::vector<Entry>* entries) const {
     DIR* dir = ::opendir(absolute(path).c_str());
@@ -73,7 +78,8 @@ class Walker {
     }
     const int error = errno;
     ::closedir(dir);
-    std::sort(entries->begin(), entries->end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    std::sort(entries->begin(), entries->end(),
+              [](const Entry& a, const Entry& b) { return a.name < b.name; });
     return error;
   }
 
@@ -115,7 +121,8 @@ class Walker {
     };
     add("", top + "/.git/info/exclude");
     for (std::size_t i = above.size(); i-- > 1;) {
-      const std::string below = above[i].size() > top.size() ? above[i].substr(top.size() + 1) + "/" : "";
+      const std::string below =
+          above[i].size() > top.size() ? above[i].substr(top.size() + 1) + "/" : "";
       add(below, above[i] + "/.gitignore");
     }
   }
@@ -123,10 +130,12 @@ class Walker {
   void open(std::string prefix, std::vector<Entry> entries) {
     Level level{std::move(prefix), std::move(entries), 0, lists_.size()};
     for (const Entry& entry : level.entries) {
-      if (entry.name == ".gitignore" && options_.gitignore) add_list(level.prefix, absolute(level.prefix + entry.name));
+      if (entry.name == ".gitignore" && options_.gitignore)
+        add_list(level.prefix, absolute(level.prefix + entry.name));
     }
     for (const Entry& entry : level.entries) {
-      if (entry.name == ".neurolensignore") add_list(level.prefix, absolute(level.prefix + entry.name));
+      if (entry.name == ".neurolensignore")
+        add_list(level.prefix, absolute(level.prefix + entry.name));
     }
     stack_.push_back(std::move(level));
   }
@@ -166,7 +175,9 @@ class Walker {
     const bool directory = S_ISDIR(status.st_mode);
     if (!directory && !S_ISREG(status.st_mode)) return;
     const std::string_view name = file_name(path);
-    if (directory && (name == ".git" || name == ".hg" || name == ".svn" || name == ".bzr" || name == "CVS")) return;
+    if (directory &&
+        (name == ".git" || name == ".hg" || name == ".svn" || name == ".bzr" || name == "CVS"))
+      return;
     if (ignored(path, directory)) {
       ++walk_.ignored;
       return;
@@ -176,8 +187,10 @@ class Walker {
       return;
     }
     if (!directory) {
-      const std::int64_t modified = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-      walk_.files.push_back({path, static_cast<std::uint64_t>(status.st_size), modified, status.st_ino});
+      const std::int64_t modified =
+          std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+      walk_.files.push_back(
+          {path, static_cast<std::uint64_t>(status.st_size), modified, status.st_ino});
       return;
     }
     std::vector<Entry> entries;

@@ -1,10 +1,10 @@
 /// \file
 /// Who depends on whom: edges between files with their lines, lifted to packages and modules.
-/// Precision. C and C++: exact where compile_commands.json names the search paths, and confirmed by the
-/// compiler's own dependency records (depfiles, or Ninja's log of them) where those exist; otherwise
-/// from the directives with guessed search paths, and every such edge says so (`exact` is false).
-/// Python, JavaScript, TypeScript, Rust, Go, Java: from the import statements by the language's rules
-/// of resolution; names made at run time are not seen.
+/// Precision. C and C++: exact where compile_commands.json names the search paths, and confirmed by
+/// the compiler's own dependency records (depfiles, or Ninja's log of them) where those exist;
+/// otherwise from the directives with guessed search paths, and every such edge says so (`exact` is
+/// false). Python, JavaScript, TypeScript, Rust, Go, Java: from the import statements by the
+/// language's rules of resolution; names made at run time are not seen.
 #pragma once
 
 #include <cstdint>
@@ -42,16 +42,16 @@ struct FileEdge {
   std::uint32_t to = 0;
   std::uint32_t line = 0;  ///< 1-based line in `from`.
   ImportKind kind = ImportKind::normal;
-  bool exact = true;       ///< False when search paths were guessed.
+  bool exact = true;  ///< False when search paths were guessed.
 };
 
 /// Something outside the tree.
 struct ExternalUse {
-  std::string package;      ///< What brings it: "numpy", "@scope/name", "serde", "boost", ...
-  std::string ecosystem;    ///< "python", "npm", "cargo", "go", "maven", "c++".
-  bool standard = false;    ///< Part of the language's own library or runtime.
+  std::string package;    ///< What brings it: "numpy", "@scope/name", "serde", "boost", ...
+  std::string ecosystem;  ///< "python", "npm", "cargo", "go", "maven", "c++".
+  bool standard = false;  ///< Part of the language's own library or runtime.
   std::uint32_t uses = 0;
-  std::uint32_t file = 0;   ///< Where it is first used.
+  std::uint32_t file = 0;  ///< Where it is first used.
   std::uint32_t line = 0;
 };
 
@@ -74,12 +74,12 @@ struct DepsFile {
   std::string path;
   std::string language;
   std::string module;
-  std::string package;   ///< Folder of the file ("." at the root).
-  std::string summary;   ///< First sentence of its documentation; may be empty.
+  std::string package;  ///< Folder of the file ("." at the root).
+  std::string summary;  ///< First sentence of its documentation; may be empty.
   std::uint64_t code_lines = 0;
   std::uint32_t churn = 0;  ///< Commits that touched it; 0 without history.
   bool entry_point = false;
-  bool test = false;        ///< A test by its name or folder.
+  bool test = false;  ///< A test by its name or folder.
 };
 
 struct DepsRequest {
@@ -100,22 +100,24 @@ struct DepsRequest {
 struct DepsReport {
   std::string root;
   DepsLevel level = DepsLevel::module;
-  std::vector<DepsFile> files;       ///< Source files, in path order.
-  std::vector<FileEdge> edges;       ///< By (from, line, to).
-  Graph graph;                       ///< At `level`; inactive and type-only edges are left out.
-  GraphMetrics metrics;              ///< Of `graph`.
-  std::vector<ExternalUse> externals;         ///< By ecosystem, then name.
-  std::vector<DeclaredMismatch> unused;       ///< Declared, never imported.
-  std::vector<DeclaredMismatch> missing;      ///< Imported, not declared (where a manifest exists).
-  std::vector<Coupling> coupling;             ///< Strongest first; at most 50.
-  std::vector<std::string> unresolved;        ///< "file:line: target" of relative imports without a target.
-  std::vector<std::string> notes;             ///< How exact the edges are, and why.
-  bool history = false;                       ///< False: there was no git history to read.
+  std::vector<DepsFile> files;           ///< Source files, in path order.
+  std::vector<FileEdge> edges;           ///< By (from, line, to).
+  Graph graph;                           ///< At `level`; inactive and type-only edges are left out.
+  GraphMetrics metrics;                  ///< Of `graph`.
+  std::vector<ExternalUse> externals;    ///< By ecosystem, then name.
+  std::vector<DeclaredMismatch> unused;  ///< Declared, never imported.
+  std::vector<DeclaredMismatch> missing;  ///< Imported, not declared (where a manifest exists).
+  std::vector<Coupling> coupling;         ///< Strongest first; at most 50.
+  std::vector<std::string>
+      unresolved;                  ///< "file:line: target" of relative imports without a target.
+  std::vector<std::string> notes;  ///< How exact the edges are, and why.
+  bool history = false;            ///< False: there was no git history to read.
 };
 
 /// Reads the tree and builds the graph. Errors: those of walk(); parse_error for a broken
 /// compile_commands.json. Progress phases: "reading", "resolving", "history". Cancellable.
-[[nodiscard]] Result<DepsReport> find_dependencies(const DepsRequest& request, const Attention& attention = {});
+[[nodiscard]] Result<DepsReport> find_dependencies(const DepsRequest& request,
+                                                   const Attention& attention = {});
 
 /// The graph of `report` at another level, with indices into the names that it holds.
 [[nodiscard]] Graph graph_at(const DepsReport& report, DepsLevel level);
@@ -124,7 +126,8 @@ struct DepsReport {
 using HeatTable = std::map<std::string, double>;
 
 // Writers; all deterministic.
-/// {founding fields: "module": [modules]} beside nodes, edges, cycles, ...; see schema/deps.schema.json.
+/// {founding fields: "module": [modules]} beside nodes, edges, cycles, ...; see
+/// schema/deps.schema.json.
 [[nodiscard]] std::string deps_json(const DepsReport& report, const HeatTable& heat = {});
 /// The founding document alone: {module: [modules it depends on]}.
 [[nodiscard]] std::string module_dependencies_json(const DepsReport& report);

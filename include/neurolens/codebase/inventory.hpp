@@ -98,18 +98,21 @@ struct Inventory {
   std::vector<Unreadable> unreadable;
   bool functions_measured = true;
   std::uint64_t files_read = 0, files_cached = 0, bytes_read = 0;
-  ModuleMap module_map;                  ///< As requested.
+  ModuleMap module_map;  ///< As requested.
 };
 
 /// Reads the tree. Errors: those of walk(); cancelled. Progress phase: "reading".
-[[nodiscard]] Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock = system_clock(),
+[[nodiscard]] Result<Inventory> take_inventory(const InventoryRequest& request,
+                                               Clock& clock = system_clock(),
                                                const Attention& attention = {});
 
-/// The document of schema/inventory.schema.json: the founding fields (timestamp, root_path, modules,
-/// summary) and more beside them.
+/// The document of schema/inventory.schema.json: the founding fields (timestamp, root_path,
+/// modules, summary) and more beside them.
 [[nodiscard]] std::string inventory_json(const Inventory& inventory);
 /// Tables for people. `top`: rows of the file table and of the functions.
-[[nodiscard]] std::string inventory_markdown(const Inventory& inventory, InventoryGroup by, std::size_t top = 20);
-[[nodiscard]] std::string inventory_text(const Inventory& inventory, InventoryGroup by, std::size_t top = 20);
+[[nodiscard]] std::string inventory_markdown(const Inventory& inventory, InventoryGroup by,
+                                             std::size_t top = 20);
+[[nodiscard]] std::string inventory_text(const Inventory& inventory, InventoryGroup by,
+                                         std::size_t top = 20);
 
 }  // namespace neurolens::codebase

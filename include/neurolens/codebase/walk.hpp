@@ -24,9 +24,9 @@ struct WalkOptions {
 };
 
 struct WalkedFile {
-  std::string path;             ///< Relative to the root, '/' between parts, no leading "./".
+  std::string path;  ///< Relative to the root, '/' between parts, no leading "./".
   std::uint64_t size_bytes = 0;
-  std::int64_t modified_ns = 0; ///< Wall clock, since 1970.
+  std::int64_t modified_ns = 0;  ///< Wall clock, since 1970.
   std::uint64_t inode = 0;
 };
 
@@ -44,12 +44,12 @@ struct Walk {
   std::uint64_t loops = 0;             ///< Followed links that led back to a place seen before.
 };
 
-/// Walks `root`. Errors: not_found, permission_denied, io_error when the root itself cannot be read;
-/// anything deeper goes to Walk::unreadable.
+/// Walks `root`. Errors: not_found, permission_denied, io_error when the root itself cannot be
+/// read; anything deeper goes to Walk::unreadable.
 [[nodiscard]] Result<Walk> walk(const std::string& root, const WalkOptions& options = {});
 
-/// Does `path` match `pattern`: '*' and '?' stay within a part, "**" crosses parts, [a-z] and [!a-z]
-/// are sets, a backslash quotes. Time is bounded by |pattern| x |path|.
+/// Does `path` match `pattern`: '*' and '?' stay within a part, "**" crosses parts, [a-z] and
+/// [!a-z] are sets, a backslash quotes. Time is bounded by |pattern| x |path|.
 [[nodiscard]] bool glob_match(std::string_view pattern, std::string_view path);
 
 }  // namespace neurolens::codebase

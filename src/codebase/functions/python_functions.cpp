@@ -23,7 +23,7 @@ class PythonAnalyzer {
   std::vector<FunctionMetrics> run(bool* balanced) {
     for (token_ = tokens_.next(); token_.kind != TokenKind::end; token_ = tokens_.next()) {
       if (token_.kind == TokenKind::newline) {
-        if (depth_ == 0 && !previous_.is('\\')) fresh_ = true;
+        if (depth_ == 0) fresh_ = true;
         continue;
       }
       step();

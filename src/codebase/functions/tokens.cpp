@@ -118,6 +118,16 @@ Token Tokens::take_directive(Token token) {
   }
 }
 
+// At a backslash: crosses it and the line end behind it, if there is one.
+bool Tokens::joins_lines() {
+  std::size_t after = at_ + 1;
+  if (after < gap_end_ && text_[after] == '\r') ++after;
+  if (after >= gap_end_ || text_[after] != '\n') return false;
+  ++line_;
+  line_start_ = at_ = after + 1;
+  return true;
+}
+
 Token Tokens::next() {
   Token token;
   token.space_before = false;
@@ -151,6 +161,7 @@ Token Tokens::next() {
       token.kind = TokenKind::newline;
       return token;
     }
+    if (options_.newlines && text_[at_] == '\\' && joins_lines()) continue;
     token.line = line_;
     token.first_on_line = line_fresh_;
     if (line_fresh_) token.column = static_cast<std::uint32_t>(at_ - line_start_);

@@ -62,6 +62,7 @@ class Tokens {
   Token take_directive(Token token);
   void count_lines(std::size_t from, std::size_t to);
   void cross_segment();
+  bool joins_lines();
 
   std::string_view text_;
   std::span<const Segment> segments_;

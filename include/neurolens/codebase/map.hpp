@@ -1,0 +1,41 @@
+/// \file
+/// The system map: one page that tells a newcomer what is where and what hangs on what.
+#pragma once
+
+#include <string>
+
+#include "neurolens/codebase/deps.hpp"
+#include "neurolens/codebase/inventory.hpp"
+
+namespace neurolens::codebase {
+
+struct MapRequest {
+  std::string root = ".";
+  std::string title;  ///< Empty: the root's last part.
+  ModuleMap modules;
+  WalkOptions walk;
+  unsigned workers = 0;
+  std::size_t top = 10;  ///< Hotspots and entry points to show.
+  std::string cache;
+  std::uint32_t history_commits = 2000;
+  /// Measured cost per module, such as seconds of a profile; empty: none is shown.
+  HeatTable heat;
+  std::string heat_unit;  ///< Heading of that column.
+};
+
+struct SystemMap {
+  std::string markdown;  ///< With the diagram as Mermaid.
+  std::string svg;       ///< The same diagram on its own.
+};
+
+/// Draws the map. The page holds no time and no machine path, so that it changes only when the tree
+/// does. Errors: those of find_dependencies() and take_inventory().
+[[nodiscard]] Result<SystemMap> draw_map(const MapRequest& request,
+                                         const Attention& attention = {});
+
+/// One line about a module: the first sentence of its README, of its package's documentation, or of
+/// the file named like it; empty when none says anything.
+[[nodiscard]] std::string module_summary(const DepsReport& report, const std::string& root,
+                                         const std::string& module);
+
+}  // namespace neurolens::codebase
