@@ -10,6 +10,8 @@
 /// "[unknown]"; DWARF unwinding is for x86-64, other processors use frame pointers.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "neurolens/base/result.hpp"
 #include "neurolens/base/units.hpp"
 #include "neurolens/capture/sampled_profile.hpp"
+#include "neurolens/run/types.hpp"
 
 namespace neurolens::capture {
 
@@ -49,6 +52,8 @@ struct RecordOptions {
 
 struct Recording {
   SampledProfile profile;
+  /// Largest resident set of the command or one of its children; nullopt when attached.
+  std::optional<Bytes> peak_resident;
   std::optional<MemoryProfile> memory;
   /// Of the command: its exit status, or the signal that ended it.
   std::optional<int> exit_status, exit_signal;
@@ -62,5 +67,19 @@ struct Recording {
 /// sampling; the sentence says which setting), permission_denied (attach). Threads: one recording
 /// at a time per process; SIGINT and SIGQUIT are left to the command meanwhile.
 [[nodiscard]] Result<Recording> record(const RecordOptions& options);
+
+/// What a Run says about its surroundings.
+struct ProgramFacts {
+  run::Host host;
+  std::string neurolens_version;
+  std::vector<std::string> argv;  ///< The command line that reproduces the Run.
+  std::map<std::string, std::string> tags;
+};
+
+/// The recording as a Run: functions become ops (own time, with the interval of its share), stacks
+/// the profile. With memory, the profile's weights are allocated bytes instead of nanoseconds.
+/// The result passes run::validate().
+[[nodiscard]] run::Run to_run(const Recording& recording, const RecordOptions& options,
+                              const ProgramFacts& facts);
 
 }  // namespace neurolens::capture

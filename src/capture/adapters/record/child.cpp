@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,10 +98,12 @@ Status Child::release() {
 
 bool Child::ended(bool wait, int& status) {
   while (!reaped_) {
-    const pid_t got = waitpid(pid_, &status_, wait ? 0 : WNOHANG);
+    rusage usage{};
+    const pid_t got = wait4(pid_, &status_, wait ? 0 : WNOHANG, &usage);
     if (got == 0) return false;
     if (got < 0 && errno == EINTR) continue;
     reaped_ = true;
+    peak_resident_kib_ = usage.ru_maxrss;
   }
   status = status_;
   return true;

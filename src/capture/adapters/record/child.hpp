@@ -28,6 +28,8 @@ class Child {
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// True when it has ended; then `status` is what waitpid says.
   bool ended(bool wait, int& status);
+  /// Largest resident set in KiB, after the end; of a child of its own when that was larger.
+  [[nodiscard]] long peak_resident_kib() const { return peak_resident_kib_; }
 
  private:
   pid_t pid_ = -1;
@@ -35,6 +37,7 @@ class Child {
   int answer_ = -1;  ///< The child's errno when the program cannot be run.
   bool reaped_ = false;
   int status_ = 0;
+  long peak_resident_kib_ = 0;
 };
 
 }  // namespace neurolens::capture::record_detail

@@ -15,6 +15,7 @@
 
 #include "adapters/record/address_space.hpp"
 #include "adapters/record/memory_file.hpp"
+#include "neurolens/run/run.hpp"
 
 namespace neurolens::capture {
 namespace {
@@ -80,6 +81,42 @@ TEST_F(RecordTest, PlantedSharesComeOut) {
     names.insert(p.functions[c.function.index()].name);
   EXPECT_EQ(names.count("main"), 0u);
   EXPECT_GE(names.size(), 4u);
+}
+
+std::string faults_of(const run::Run& run) {
+  std::string text;
+  for (const run::Fault& f : run::validate(run).faults) {
+    text += f.pointer + ": " + f.sentence + "\n";
+  }
+  return text;
+}
+
+TEST_F(RecordTest, TheRunIsValidAndHoldsTheStacks) {
+  RecordOptions o = run({kPlanted, "shapes", "0.3"});
+#ifdef NEUROLENS_HAVE_MEMORY_LIBRARY
+  for (const bool memory : {false, true}) {
+    o.memory = memory;
+    o.memory_library = NEUROLENS_MEMORY_LIBRARY;
+#else
+  for (const bool memory : {false}) {
+#endif
+    const auto r = record(o);
+    ASSERT_TRUE(r.ok()) << r.error();
+    ProgramFacts facts;
+    facts.host.architecture = "x86_64";
+    facts.host.cpu_model = facts.host.os = facts.host.kernel = "test";
+    facts.host.cores_logical = 1;
+    facts.neurolens_version = "0.0.0";
+    facts.argv = {"neurolens", "record", "--", "planted"};
+    const run::Run made = to_run(*r, o, facts);
+    EXPECT_EQ(faults_of(made), "");
+    EXPECT_FALSE(made.ops.empty());
+    EXPECT_EQ(made.profile->weight_unit, memory ? "bytes" : "ns");
+    if (!memory) {
+      EXPECT_EQ(made.profile->sample_stack.size(), r->profile.samples.size());
+    }
+    EXPECT_GT(*made.memory.host_peak_bytes, 100'000);
+  }
 }
 
 TEST_F(RecordTest, InlinedCallsRecursionThreadsAndLibraries) {

@@ -227,6 +227,7 @@ Result<Recording> record_command(const RecordOptions& o) {
   recording.profile = finish(follower, events, o, begin, end);
   child.ended(true, status);
   note_end(recording, status);
+  recording.peak_resident = Bytes{std::int64_t{child.peak_resident_kib()} * 1024};
   if (o.memory) {
     NEUROLENS_ASSIGN(recording.memory, memory.read());
   }
