@@ -1,0 +1,111 @@
+// planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
+// planted shapes SECONDS     inlining, recursion, a shared object, two threads
+// planted memory             a known script of allocations, 1,234 bytes leaked
+// planted exit N             ends with status N; planted abort; planted cat: stdin to stdout
+#include <time.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+extern "C" std::uint64_t planted_in_library(std::uint64_t n);
+
+namespace {
+
+volatile std::uint64_t sink = 0;
+
+// One loop, instantiated four times: the same instructions, so that time is as the counts.
+template <int Tag>
+__attribute__((noinline)) void planted(std::uint64_t n) {
+  std::uint64_t x = n + Tag;
+  for (std::uint64_t i = 0; i < n; ++i) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    asm volatile("" : "+r"(x));
+  }
+  sink = sink + x;
+}
+
+double cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+__attribute__((noinline)) void one_round() {
+  planted<10>(10'000);
+  planted<20>(20'000);
+  planted<30>(30'000);
+  planted<40>(40'000);
+}
+
+inline __attribute__((always_inline)) void inlined_inner(std::uint64_t n) {
+  std::uint64_t x = n;
+  for (std::uint64_t i = 0; i < n; ++i) {
+    x = x * 3 + 1;
+    asm volatile("" : "+r"(x));
+  }
+  sink = sink + x;
+}
+inline __attribute__((always_inline)) void inlined_outer(std::uint64_t n) {
+  inlined_inner(n);
+}
+__attribute__((noinline)) void holds_inlined(std::uint64_t n) {
+  inlined_outer(n);
+}
+
+__attribute__((noinline)) std::uint64_t recursive(int depth, std::uint64_t n) {
+  if (depth == 0) {
+    planted<1>(n);
+    return 1;
+  }
+  const std::uint64_t below = recursive(depth - 1, n);
+  asm volatile("" ::: "memory");
+  return below + 1;
+}
+
+void shapes(double seconds) {
+  while (cpu_seconds() < seconds) {
+    holds_inlined(50'000);
+    sink = sink + recursive(20, 50'000);
+    sink = sink + planted_in_library(50'000);
+  }
+}
+
+__attribute__((noinline)) void* planted_leak() {
+  void* p = std::malloc(1234);
+  asm volatile("" : : "r"(p) : "memory");
+  return p;
+}
+__attribute__((noinline)) void planted_churn() {
+  for (int i = 0; i < 1000; ++i) {
+    void* p = std::malloc(100);
+    asm volatile("" : : "r"(p) : "memory");
+    std::free(p);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
+  const double seconds = argc > 2 ? std::atof(argv[2]) : 1;
+  if (std::strcmp(what, "shares") == 0) {
+    while (cpu_seconds() < seconds) one_round();
+  } else if (std::strcmp(what, "shapes") == 0) {
+    std::thread second([seconds] { shapes(seconds); });
+    shapes(seconds);
+    second.join();
+  } else if (std::strcmp(what, "memory") == 0) {
+    planted_churn();
+    static_cast<void>(planted_leak());
+  } else if (std::strcmp(what, "exit") == 0) {
+    return static_cast<int>(seconds);
+  } else if (std::strcmp(what, "abort") == 0) {
+    std::abort();
+  } else if (std::strcmp(what, "cat") == 0) {
+    for (int c = std::getchar(); c != EOF; c = std::getchar()) std::putchar(c);
+  }
+  return 0;
+}
