@@ -38,6 +38,8 @@ struct Compiled {
   std::vector<std::int32_t> priorities;  ///< Empty when all are 0.
   std::vector<Policy> policies;
   std::vector<std::uint32_t> policy_of;  ///< Index into policies, kNone; empty when there are none.
+  std::size_t memory_bytes = 0;
+  std::uint32_t graph_id = 0;
   bool has_coroutines = false;
   bool has_expansions = false;
 

@@ -54,7 +54,9 @@ Outcome report_error(TaskContext& context, Error error) noexcept {
   TaskError found;
   found.error = std::move(error);
   found.attempts = context.attempt();
-  return Access::run(context)->record_error(context.task().value, std::move(found), Outcome::failed);
+  const Outcome outcome = context.skip_ ? Outcome::skipped : Outcome::failed;
+  context.skip_ = false;
+  return Access::run(context)->record_error(context.task().value, std::move(found), outcome);
 }
 
 EndState state_of(const TaskContext& context, std::uint32_t task) noexcept {
@@ -76,6 +78,11 @@ bool TaskContext::cancelled() const noexcept {
 std::optional<Nanoseconds> TaskContext::time_left() const noexcept {
   if (deadline_ns_ == 0) return {};
   return Nanoseconds{deadline_ns_ - detail::monotonic_ns()};
+}
+
+Error TaskContext::skip(std::string why) noexcept {
+  skip_ = true;
+  return {Errc::check_failed, std::move(why), {}};
 }
 
 Random TaskContext::random() const noexcept { return Random(run_->seed(), task_); }

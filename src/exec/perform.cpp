@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "checkpoint_key.hpp"
+#include "engine.hpp"
 #include "neurolens/exec/checkpoint.hpp"
 #include "neurolens/exec/observer.hpp"
 #include "run_core.hpp"
@@ -228,6 +229,10 @@ void RunCore::save_result(PolicyState& state, std::uint32_t task) {
 
 void RunCore::start_expansion(TaskContext& context, std::uint32_t count, void* object,
                               Expansion::Element element) {
+  if (in_child_) {  // a worker process has one thread
+    for (std::uint32_t i = 0; i < count; ++i) element(object, i, context);
+    return;
+  }
   auto expansion = std::make_unique<Expansion>();
   expansion->task = context.task_;
   expansion->count = count;
@@ -269,6 +274,31 @@ Outcome RunCore::call_element(Worker& me, std::uint32_t ticket) {
   return Outcome::suspended;
 }
 
+void RunCore::pretend_ended(std::uint32_t task, EndState state) noexcept {
+  if (narrow_ != nullptr) {
+    narrow_[task] = state == EndState::done
+                        ? std::uint8_t{1}
+                        : static_cast<std::uint8_t>(kPoison<std::uint8_t> | static_cast<std::uint8_t>(state));
+  } else {
+    wide_[task] = state == EndState::done
+                      ? 1u
+                      : kPoison<std::uint32_t> | static_cast<std::uint32_t>(state);
+  }
+}
+
+Outcome RunCore::call_in_child(std::uint32_t task, std::uint32_t attempt, std::int64_t deadline_ns) {
+  in_child_ = true;
+  TaskContext context;
+  context.slots_ = slots_.get();
+  context.run_ = this;
+  context.task_ = task;
+  context.attempt_ = attempt;
+  context.deadline_ns_ = deadline_ns;
+  Outcome outcome = call_here(context);
+  while (outcome == Outcome::suspended) outcome = call_here(context);  // a fan-out gathers
+  return outcome;
+}
+
 Worker* RunCore::worker_of(const TaskContext& context) const noexcept {
   return shared_ ? pool_->workers[context.worker_].get() : alone_;
 }
@@ -288,6 +318,11 @@ Outcome RunCore::record_error(std::uint32_t task, TaskError error, Outcome outco
 void RunCore::forget_error(std::uint32_t task) noexcept {
   const std::lock_guard lock(errors_mutex_);
   errors_.erase(task);
+}
+
+void RunCore::prefix_error(std::uint32_t task, const std::string& text) noexcept {
+  const std::lock_guard lock(errors_mutex_);
+  if (const auto it = errors_.find(task); it != errors_.end()) it->second.error.message.insert(0, text);
 }
 
 RunProgress RunCore::progress() const {

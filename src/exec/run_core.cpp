@@ -309,7 +309,9 @@ std::uint32_t RunCore::next_ready(Worker& me) {
     task = me.stack.back();
     me.stack.pop_back();
   }
-  return task != kNone ? task : take_root(me);
+  if (task == kNone) task = take_root(me);
+  // With more workers steal() does this, when nothing else is left anywhere.
+  return task != kNone || shared_ ? task : prioritised_.pop(false);
 }
 
 std::uint32_t RunCore::steal(Worker& me) {

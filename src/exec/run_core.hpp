@@ -52,6 +52,8 @@ class Remote {
   virtual Outcome call(RunCore& run, TaskContext& context, std::int64_t deadline_ns) = 0;
 };
 
+struct Wait;
+
 /// Waits for file descriptors and instants on behalf of coroutines (async mode).
 class Reactor {
  public:
@@ -61,6 +63,7 @@ class Reactor {
   /// Takes the waiting tasks that `chosen` names.
   virtual void take_if(const std::function<bool(std::uint32_t)>& chosen,
                        std::vector<std::uint32_t>& out) = 0;
+  virtual void add(std::uint32_t task, const Wait& wait) = 0;
   /// Makes wait() return; any thread.
   virtual void wake() = 0;
 };
@@ -118,6 +121,7 @@ class RunCore {
   [[nodiscard]] bool cancel_requested(std::uint32_t task) const noexcept;
   Outcome record_error(std::uint32_t task, TaskError error, Outcome outcome) noexcept;
   void forget_error(std::uint32_t task) noexcept;
+  void prefix_error(std::uint32_t task, const std::string& text) noexcept;
   [[nodiscard]] RunProgress progress() const;
   void wake() noexcept;
   /// Has `element` called for 0 ... count - 1, then the task's function again. The function must
@@ -127,10 +131,11 @@ class RunCore {
   [[nodiscard]] std::uint64_t seed() const noexcept { return options_.seed; }
   [[nodiscard]] const RunOptions& options() const noexcept { return options_; }
   [[nodiscard]] Reactor* reactor() const noexcept { return reactor_.get(); }
-  /// Coroutines in flight, by task (serial and async modes) or by worker.
   [[nodiscard]] Outcome call_here(TaskContext& context) noexcept;
-  [[nodiscard]] TaskContext& context_of(Worker& me) noexcept { return me.context; }
-  std::mutex coroutine_mutex;
+  /// In a worker process: sets the end state of a dependency; calls a task to its end.
+  void pretend_ended(std::uint32_t task, EndState state) noexcept;
+  Outcome call_in_child(std::uint32_t task, std::uint32_t attempt, std::int64_t deadline_ns);
+  /// Coroutines in flight (async mode: one thread).
   std::unordered_map<std::uint32_t, std::shared_ptr<void>> coroutines;
 
  private:
@@ -189,6 +194,7 @@ class RunCore {
   Executor::Pool* pool_ = nullptr;
   bool shared_ = false;
   bool general_ = false;
+  bool in_child_ = false;
   LoopFunction loop_ = nullptr;
   std::int64_t start_ns_ = 0;
   std::int64_t run_deadline_ns_ = 0;

@@ -32,6 +32,8 @@ struct NodeOps {
   /// Appends the result as bytes, and makes it from bytes. nullptr when the type has no Codec.
   void (*encode)(const void* node, const std::byte* slots, std::string& out) = nullptr;
   bool (*decode)(const void* node, std::byte* slots, std::string_view bytes) = nullptr;
+  /// Counts the function as done with its arguments, where the call happened in another process.
+  void (*release)(const void* node, std::byte* slots) = nullptr;
   /// Appends the tasks whose results the function reads, in the order of its parameters.
   void (*reads)(const void* node, std::vector<std::uint32_t>& tasks) = nullptr;
   /// Appends the inputs the function reads (indices into the graph's list).

@@ -15,10 +15,15 @@
 
 namespace neurolens::exec {
 
+class TaskContext;
+enum class Outcome : std::uint8_t;
+
 namespace detail {
 class RunCore;
 struct Access;
 struct Engine;
+/// Records an error that the function returned.
+Outcome report_error(TaskContext& context, Error error) noexcept;
 }  // namespace detail
 
 /// Index of a task within its graph: 0, 1, 2, ... in the order of adding.
@@ -72,10 +77,14 @@ class TaskContext {
   /// Random numbers that depend on the run's seed, the task and nothing else: the same for every
   /// number of workers and every mode. A retry sees the same numbers again.
   [[nodiscard]] Random random() const noexcept;
+  /// `return context.skip("nothing to do");` from a function that returns Status or Result: the task
+  /// ends `skipped`, and so do those that need its result.
+  [[nodiscard]] Error skip(std::string why) noexcept;
 
  private:
   friend class detail::RunCore;
   friend struct detail::Engine;
+  friend Outcome detail::report_error(TaskContext& context, Error error) noexcept;
   friend struct detail::Access;
   std::byte* slots_ = nullptr;  // results of the run, by offset
   std::uint32_t task_ = 0;
@@ -83,14 +92,13 @@ class TaskContext {
   std::uint32_t attempt_ = 1;
   detail::RunCore* run_ = nullptr;
   std::int64_t deadline_ns_ = 0;  // monotonic; 0: none
+  bool skip_ = false;
 };
 
 namespace detail {
 
 /// Turns the exception being handled into the task's error. Call inside a catch block.
 Outcome report_exception(TaskContext& context) noexcept;
-/// Records an error that the function returned.
-Outcome report_error(TaskContext& context, Error error) noexcept;
 /// End state of another task of the same run; requires that it has ended.
 [[nodiscard]] EndState state_of(const TaskContext& context, std::uint32_t task) noexcept;
 /// Error of another task of the same run; nullptr when it has none of its own.
