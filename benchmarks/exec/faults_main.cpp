@@ -14,11 +14,13 @@ int main(int argc, char** argv) {
   Executor executor(workers);
   std::uint64_t broken = 0;
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-    const std::string trouble = testing::run_with_faults(executor, {tasks, seed, Mode::threads, seed % 4 == 3});
+    const std::string trouble =
+        testing::run_with_faults(executor, {tasks, seed, Mode::threads, seed % 4 == 3});
     if (trouble.empty()) continue;
     ++broken;
     fmt::print("seed {}: {}\n", seed, trouble);
   }
-  fmt::print("{} graphs of {} tasks on {} workers: {} broke a promise\n", seeds, tasks, workers, broken);
+  fmt::print("{} graphs of {} tasks on {} workers: {} broke a promise\n", seeds, tasks, workers,
+             broken);
   return broken == 0 ? 0 : 1;
 }

@@ -135,7 +135,8 @@ struct TaskGroups {
   std::vector<std::uint32_t> counts;
   tbb::task_group group;
 
-  explicit TaskGroups(const Workload& w) : workload(w), successors(w.tasks), left(w.tasks), counts(w.tasks) {
+  explicit TaskGroups(const Workload& w)
+      : workload(w), successors(w.tasks), left(w.tasks), counts(w.tasks) {
     for (const Edge& e : w.edges) {
       successors[e.from].push_back(e.to);
       ++counts[e.to];
@@ -147,7 +148,8 @@ struct TaskGroups {
     }
   }
   void run() {
-    for (std::uint32_t i = 0; i < workload.tasks; ++i) left[i].store(counts[i], std::memory_order_relaxed);
+    for (std::uint32_t i = 0; i < workload.tasks; ++i)
+      left[i].store(counts[i], std::memory_order_relaxed);
     for (std::uint32_t i = 0; i < workload.tasks; ++i) {
       if (counts[i] == 0) group.run([this, i] { execute(i); });
     }
@@ -179,7 +181,8 @@ void compare(const Workload& w, std::uint32_t workers, int rounds) {
     all.push_back({std::move(name), std::move(run), bytes, {}});
   };
   measured("flat", [&] {
-    auto topology = std::make_shared<const exec::Topology>(exec::Topology::compile(w.tasks, w.edges).value());
+    auto topology =
+        std::make_shared<const exec::Topology>(exec::Topology::compile(w.tasks, w.edges).value());
     auto run = std::make_shared<exec::FlatRun<void (*)(std::uint32_t)>>(topology, &empty_task);
     return [run, &executor] {
       if (!run->run(executor).ok() || !run->report().all_done()) std::abort();
@@ -208,10 +211,12 @@ void compare(const Workload& w, std::uint32_t workers, int rounds) {
     for (Contender& c : all) c.ns.push_back(seconds(c.run) * 1e9 / w.tasks);
   }
   fmt::print("{:<17} {:>2} ", w.name, workers);
-  for (const Contender& c : all) fmt::print("  {:>6.1f} ns {:>4.0f} B", median(c.ns), c.bytes_per_task);
+  for (const Contender& c : all)
+    fmt::print("  {:>6.1f} ns {:>4.0f} B", median(c.ns), c.bytes_per_task);
   if (all.size() > 2) {
     const double best_peer = std::min(median(all[2].ns), median(all[3].ns));
-    fmt::print("  {:>5.1f}x {:>5.1f}x", median(all[2].ns) / median(all[0].ns), best_peer / median(all[0].ns));
+    fmt::print("  {:>5.1f}x {:>5.1f}x", median(all[2].ns) / median(all[0].ns),
+               best_peer / median(all[0].ns));
   }
   fmt::print("  target {:.0f}{}\n", w.target_ns,
              workers == 1 ? (median(all[0].ns) <= w.target_ns ? " met" : " MISSED") : "");
@@ -259,7 +264,8 @@ void latency() {
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto before = cpu_ns();
   std::this_thread::sleep_for(std::chrono::seconds(1));
-  fmt::print("CPU used in one idle second: {:.3f} ms\n", static_cast<double>(cpu_ns() - before) * 1e-6);
+  fmt::print("CPU used in one idle second: {:.3f} ms\n",
+             static_cast<double>(cpu_ns() - before) * 1e-6);
 }
 
 void ten_million() {
@@ -278,8 +284,10 @@ void ten_million() {
   });
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  fmt::print("ten million typed tasks in a chain: {:.1f} ns a task, peak memory of the process {:.0f} MB\n",
-             s * 1e9 / n, static_cast<double>(usage.ru_maxrss) / 1024.0);
+  fmt::print(
+      "ten million typed tasks in a chain: {:.1f} ns a task, peak memory of the process {:.0f} "
+      "MB\n",
+      s * 1e9 / n, static_cast<double>(usage.ru_maxrss) / 1024.0);
 }
 
 }  // namespace
@@ -290,8 +298,8 @@ int main(int argc, char** argv) {
   if (what == "latency" || what == "all") latency();
   if (what == "speed" || what == "all") {
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 7;
-    fmt::print("{:<17} {:>2}   {:<16}{:<16}{:<17}{:<17}{}\n", "ns, bytes per task", "W", "flat", "typed",
-               "TBB flow graph", "TBB task group", "flow/flat best/flat");
+    fmt::print("{:<17} {:>2}   {:<16}{:<16}{:<17}{:<17}{}\n", "ns, bytes per task", "W", "flat",
+               "typed", "TBB flow graph", "TBB task group", "flow/flat best/flat");
     for (const Workload& w : workloads()) {
       for (const std::uint32_t workers : {1u, 2u}) compare(w, workers, rounds);
     }

@@ -1,6 +1,6 @@
 // A numerical parameter sweep in parallel: heat in a rod, for grids of resolutions and step sizes.
-// Explicit steps are stable up to r = k h^-2 = 1/2. The table shows where they blow up, as a failed point
-// beside its healthy neighbours, and that the error falls with h squared.
+// Explicit steps are stable up to r = k h^-2 = 1/2. The table shows where they blow up, as a failed
+// point beside its healthy neighbours, and that the error falls with h squared.
 #include <cmath>
 #include <cstdio>
 #include <numbers>
@@ -19,7 +19,8 @@ static Result<std::vector<double>> heat(const exec::Point& point, exec::TaskCont
   const auto steps = static_cast<std::size_t>(std::ceil(end / (r * h * h)));
   const double k = end / static_cast<double>(steps) / (h * h);
   std::vector<double> u(cells + 1);
-  for (std::size_t i = 0; i <= cells; ++i) u[i] = std::sin(std::numbers::pi * static_cast<double>(i) * h);
+  for (std::size_t i = 0; i <= cells; ++i)
+    u[i] = std::sin(std::numbers::pi * static_cast<double>(i) * h);
   std::vector<double> next = u;
   for (std::size_t s = 0; s < steps; ++s) {
     if (context.cancelled()) return Error{Errc::cancelled, "Stopped.", {}};
@@ -44,8 +45,8 @@ int main() {
   for (const std::int64_t n : {25, 50, 100, 200}) cells.values.emplace_back(json::Value::Data(n));
   exec::RunOptions options;
   options.record_times = true;
-  const auto table = exec::sweep(executor, {cells, exec::range_axis("r", 0.2, 0.2, 3)}, {"steps", "error"},
-                                 heat, options);
+  const auto table = exec::sweep(executor, {cells, exec::range_axis("r", 0.2, 0.2, 3)},
+                                 {"steps", "error"}, heat, options);
   if (!table.ok()) {
     std::fprintf(stderr, "%s\n", table.error().text().c_str());
     return 1;

@@ -91,7 +91,8 @@ class EpollReactor final : public Reactor {
     }
   }
 
-  void take_if(const std::function<bool(std::uint32_t)>& chosen, std::vector<std::uint32_t>& out) override {
+  void take_if(const std::function<bool(std::uint32_t)>& chosen,
+               std::vector<std::uint32_t>& out) override {
     std::erase_if(timers_, [&](const Timer& t) {
       if (!chosen(std::get<2>(t))) return false;
       out.push_back(std::get<2>(t));
@@ -147,17 +148,22 @@ Result<std::unique_ptr<Reactor>> make_reactor() {
     const int why = errno;
     if (epoll >= 0) close(epoll);
     if (event >= 0) close(event);
-    return Error{Errc::unavailable,
-                 fmt::format("The async mode needs epoll and eventfd, which the system refused ({}).",
-                             std::strerror(why)),
-                 {}};
+    return Error{
+        Errc::unavailable,
+        fmt::format("The async mode needs epoll and eventfd, which the system refused ({}).",
+                    std::strerror(why)),
+        {}};
   }
   return std::unique_ptr<Reactor>(new EpollReactor(epoll, event));
 }
 
-std::int64_t instant_after(Nanoseconds duration) noexcept { return monotonic_ns() + duration.count; }
+std::int64_t instant_after(Nanoseconds duration) noexcept {
+  return monotonic_ns() + duration.count;
+}
 
-bool suspends(const TaskContext& context) { return Access::run(context)->reactor() != nullptr; }
+bool suspends(const TaskContext& context) {
+  return Access::run(context)->reactor() != nullptr;
+}
 
 std::shared_ptr<InFlight> in_flight(TaskContext& context) {
   RunCore& run = *Access::run(context);

@@ -18,12 +18,15 @@ constexpr std::size_t kHashDigits = 64;
 CheckpointStore::CheckpointStore(FileSystem& files, std::string folder)
     : files_(files), folder_(std::move(folder)) {}
 
-Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(FileSystem& files, std::string folder) {
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(FileSystem& files,
+                                                               std::string folder) {
   NEUROLENS_TRY(files.make_directories(folder));
   return std::unique_ptr<CheckpointStore>(new CheckpointStore(files, std::move(folder)));
 }
 
-std::string CheckpointStore::path_of(const std::string& key) const { return join_path(folder_, key); }
+std::string CheckpointStore::path_of(const std::string& key) const {
+  return join_path(folder_, key);
+}
 
 std::optional<std::string> CheckpointStore::find(const std::string& key) {
   Result<std::string> text = files_.read(path_of(key));
@@ -74,17 +77,19 @@ std::string checkpoint_key(const RunCore& run, std::uint32_t task, std::string_v
   }
   indices.clear();
   compiled.ops[task]->reads_inputs(compiled.records[task].node, indices);
-  for (const std::uint32_t i : indices) append(*compiled.inputs[i].ops, compiled.inputs[i].node, true);
+  for (const std::uint32_t i : indices)
+    append(*compiled.inputs[i].ops, compiled.inputs[i].node, true);
   return sha256(text);
 }
 
 Status check_checkpoint(const Compiled& compiled, std::uint32_t task) {
   const auto refuse = [&](const NodeOps& ops, std::string_view what) -> Status {
-    return Error{Errc::wrong_type,
-                 fmt::format("Its {} has the type {}, which has no Codec, so that the result cannot be "
-                             "kept in a checkpoint store. Specialise neurolens::exec::Codec for it.",
-                             what, ops.type_name),
-                 compiled.name(task)};
+    return Error{
+        Errc::wrong_type,
+        fmt::format("Its {} has the type {}, which has no Codec, so that the result cannot be "
+                    "kept in a checkpoint store. Specialise neurolens::exec::Codec for it.",
+                    what, ops.type_name),
+        compiled.name(task)};
   };
   if (compiled.uniform != nullptr) return {};
   if (compiled.ops[task]->encode == nullptr) return refuse(*compiled.ops[task], "result");

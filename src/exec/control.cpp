@@ -26,7 +26,9 @@ void Control::cancel(TaskId task) {
   if (state_->run != nullptr) state_->run->wake();
 }
 
-void Control::pause() { state_->attention.fetch_or(State::kPaused, std::memory_order_seq_cst); }
+void Control::pause() {
+  state_->attention.fetch_or(State::kPaused, std::memory_order_seq_cst);
+}
 
 void Control::resume() {
   state_->attention.fetch_and(~State::kPaused, std::memory_order_seq_cst);
@@ -53,18 +55,22 @@ struct Running::State {
   std::thread thread;
 };
 
-Running::Running(Run& run, Executor& executor, RunOptions options) : state_(std::make_unique<State>()) {
+Running::Running(Run& run, Executor& executor, RunOptions options)
+    : state_(std::make_unique<State>()) {
   if (options.control == nullptr) options.control = &state_->own;
   state_->control = options.control;
-  state_->thread = std::thread([state = state_.get(), &run, &executor, options = std::move(options)] {
-    Status status = run.run(executor, options);
-    const std::lock_guard lock(state->mutex);
-    state->result = std::move(status);
-    state->changed.notify_all();
-  });
+  state_->thread =
+      std::thread([state = state_.get(), &run, &executor, options = std::move(options)] {
+        Status status = run.run(executor, options);
+        const std::lock_guard lock(state->mutex);
+        state->result = std::move(status);
+        state->changed.notify_all();
+      });
 }
 
-Running::~Running() { state_->thread.join(); }
+Running::~Running() {
+  state_->thread.join();
+}
 
 std::optional<Status> Running::wait(Nanoseconds patience) {
   std::unique_lock lock(state_->mutex);
@@ -79,6 +85,8 @@ Status Running::wait() {
   return *state_->result;
 }
 
-Control& Running::control() noexcept { return *state_->control; }
+Control& Running::control() noexcept {
+  return *state_->control;
+}
 
 }  // namespace neurolens::exec

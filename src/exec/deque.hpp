@@ -1,10 +1,9 @@
 /// \file
-/// A work-stealing deque of task numbers: the owner pushes and pops at the bottom, thieves take from
-/// the top.
-/// Method: D. Chase, Y. Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with the orderings of
-/// N. Le et al., "Correct and efficient work-stealing for weak memory models" (PPoPP 2013), where
-/// fences became sequentially consistent accesses so that thread sanitizers can follow.
-/// `Atomic` is std::atomic, or in tests a type that hands control to a schedule explorer.
+/// A work-stealing deque of task numbers: the owner pushes and pops at the bottom, thieves take
+/// from the top. Method: D. Chase, Y. Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with
+/// the orderings of N. Le et al., "Correct and efficient work-stealing for weak memory models"
+/// (PPoPP 2013), where fences became sequentially consistent accesses so that thread sanitizers can
+/// follow. `Atomic` is std::atomic, or in tests a type that hands control to a schedule explorer.
 #pragma once
 
 #include <atomic>
@@ -92,8 +91,8 @@ class Deque {
     Ring* old = ring_.load(std::memory_order_relaxed);
     auto bigger = std::make_unique<Ring>(static_cast<std::uint32_t>(old->mask + 1) * 2);
     for (std::int64_t i = top; i < bottom; ++i) {
-      bigger->slots[i & bigger->mask].store(old->slots[i & old->mask].load(std::memory_order_relaxed),
-                                            std::memory_order_relaxed);
+      bigger->slots[i & bigger->mask].store(
+          old->slots[i & old->mask].load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
     rings_.push_back(std::move(bigger));
     ring_.store(rings_.back().get(), std::memory_order_release);

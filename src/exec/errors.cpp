@@ -47,7 +47,8 @@ Outcome report_exception(TaskContext& context) noexcept {
     found.type = type != nullptr ? readable(type->name()) : "foreign exception";
     found.error.message = "An object of this type was thrown; it carries no message.";
   }
-  return Access::run(context)->record_error(context.task().value, std::move(found), Outcome::failed);
+  return Access::run(context)->record_error(context.task().value, std::move(found),
+                                            Outcome::failed);
 }
 
 Outcome report_error(TaskContext& context, Error error) noexcept {
@@ -85,25 +86,36 @@ Error TaskContext::skip(std::string why) noexcept {
   return {Errc::check_failed, std::move(why), {}};
 }
 
-Random TaskContext::random() const noexcept { return Random(run_->seed(), task_); }
+Random TaskContext::random() const noexcept {
+  return Random(run_->seed(), task_);
+}
 
 std::string_view to_string(EndState state) noexcept {
   switch (state) {
-    case EndState::done: return "done";
-    case EndState::failed: return "failed";
-    case EndState::skipped: return "skipped";
-    case EndState::cancelled: return "cancelled";
-    case EndState::timed_out: return "timed_out";
+    case EndState::done:
+      return "done";
+    case EndState::failed:
+      return "failed";
+    case EndState::skipped:
+      return "skipped";
+    case EndState::cancelled:
+      return "cancelled";
+    case EndState::timed_out:
+      return "timed_out";
   }
   return "unknown";
 }
 
 std::string_view to_string(Mode mode) noexcept {
   switch (mode) {
-    case Mode::threads: return "threads";
-    case Mode::processes: return "processes";
-    case Mode::async: return "async";
-    case Mode::serial: return "serial";
+    case Mode::threads:
+      return "threads";
+    case Mode::processes:
+      return "processes";
+    case Mode::async:
+      return "async";
+    case Mode::serial:
+      return "serial";
   }
   return "unknown";
 }

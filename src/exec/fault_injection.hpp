@@ -1,6 +1,6 @@
 /// \file
-/// Random graphs with random faults, and the promises that must hold all the same. For the tests and
-/// for the long-running program in benchmarks/exec.
+/// Random graphs with random faults, and the promises that must hold all the same. For the tests
+/// and for the long-running program in benchmarks/exec.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,15 @@
 
 namespace neurolens::exec::testing {
 
-enum class Fault : std::uint8_t { none, throws, returns_error, hangs, cancels_another, crashes, flaky };
+enum class Fault : std::uint8_t {
+  none,
+  throws,
+  returns_error,
+  hangs,
+  cancels_another,
+  crashes,
+  flaky
+};
 
 struct FaultPlan {
   std::uint32_t tasks = 0;
@@ -45,12 +53,18 @@ inline std::string run_with_faults(Executor& executor, const FaultPlan& plan) {
   std::vector<Handle<std::vector<int>>> handles;
   for (std::uint32_t i = 0; i < n; ++i) {
     const std::uint64_t draw = random.below(1000);
-    if (draw < 20) faults[i] = Fault::throws;
-    else if (draw < 30) faults[i] = Fault::returns_error;
-    else if (draw < 32) faults[i] = Fault::hangs;
-    else if (draw < 36) faults[i] = Fault::cancels_another;
-    else if (draw < 40 && processes) faults[i] = Fault::crashes;
-    else if (draw < 50) faults[i] = Fault::flaky;
+    if (draw < 20)
+      faults[i] = Fault::throws;
+    else if (draw < 30)
+      faults[i] = Fault::returns_error;
+    else if (draw < 32)
+      faults[i] = Fault::hangs;
+    else if (draw < 36)
+      faults[i] = Fault::cancels_another;
+    else if (draw < 40 && processes)
+      faults[i] = Fault::crashes;
+    else if (draw < 50)
+      faults[i] = Fault::flaky;
     Policy policy;
     if (faults[i] == Fault::hangs) policy.deadline = Nanoseconds{2'000'000};
     if (faults[i] == Fault::flaky) {
@@ -78,35 +92,45 @@ inline std::string run_with_faults(Executor& executor, const FaultPlan& plan) {
     const Fault fault = faults[i];
     handles.push_back(graph.add(
         TaskSpec("", policy),
-        [&, i, fault, victim, token, processes](TaskContext& context, const Gathered<std::vector<int>>& inputs)
-            -> Result<std::vector<int>> {
+        [&, i, fault, victim, token, processes](
+            TaskContext& context,
+            const Gathered<std::vector<int>>& inputs) -> Result<std::vector<int>> {
           if (!processes) {
             calls[i].fetch_add(1);
             began[i].store(clock.fetch_add(1));
           }
           for (std::size_t k = 0; k < inputs.size(); ++k) {
-            if (inputs[k].size() != 3) throw std::logic_error("an argument was freed or never made");
+            if (inputs[k].size() != 3)
+              throw std::logic_error("an argument was freed or never made");
           }
           if (i == killer) control.cancel();
           switch (fault) {
-            case Fault::throws: throw std::runtime_error("planted");
-            case Fault::returns_error: return Error{Errc::io_error, "Planted.", {}};
+            case Fault::throws:
+              throw std::runtime_error("planted");
+            case Fault::returns_error:
+              return Error{Errc::io_error, "Planted.", {}};
             case Fault::hangs:
               while (!context.cancelled()) {
               }
               break;
-            case Fault::cancels_another: control.cancel(TaskId{victim}); break;
-            case Fault::crashes: std::raise(SIGKILL); break;
+            case Fault::cancels_another:
+              control.cancel(TaskId{victim});
+              break;
+            case Fault::crashes:
+              std::raise(SIGKILL);
+              break;
             case Fault::flaky:
               if (context.attempt() == 1) throw std::runtime_error("planted, once");
               break;
-            case Fault::none: break;
+            case Fault::none:
+              break;
           }
           if (!processes) ended[i].store(clock.fetch_add(1));
           return std::vector<int>{static_cast<int>(i), 2, 3};
         },
         gather(std::move(reads))));
-    for (const std::uint32_t from : anyway) graph.precede(handles[from], handles[i], EdgeRule::run_anyway);
+    for (const std::uint32_t from : anyway)
+      graph.precede(handles[from], handles[i], EdgeRule::run_anyway);
   }
   Result<CompiledGraph> compiled = std::move(graph).compile();
   if (!compiled.ok()) return compiled.error().text();
@@ -126,13 +150,19 @@ inline std::string run_with_faults(Executor& executor, const FaultPlan& plan) {
       const EndState state = run.state(TaskId{i});
       const std::uint32_t called = calls[i].load();
       if (!processes) {
-        if (called > (faults[i] == Fault::flaky ? 3u : 1u)) return fmt::format("task {} ran {} times", i, called);
-        if (state == EndState::done && called == 0) return fmt::format("task {} is done but never ran", i);
-        if (state == EndState::skipped && called != 0) return fmt::format("task {} is skipped but ran", i);
+        if (called > (faults[i] == Fault::flaky ? 3u : 1u))
+          return fmt::format("task {} ran {} times", i, called);
+        if (state == EndState::done && called == 0)
+          return fmt::format("task {} is done but never ran", i);
+        if (state == EndState::skipped && called != 0)
+          return fmt::format("task {} is skipped but ran", i);
       }
-      const bool faulty = faults[i] == Fault::throws || faults[i] == Fault::returns_error || faults[i] == Fault::crashes;
-      if (faulty && state == EndState::done) return fmt::format("task {} is done in spite of its fault", i);
-      if (faults[i] == Fault::hangs && state == EndState::done) return fmt::format("task {} hung and is done", i);
+      const bool faulty = faults[i] == Fault::throws || faults[i] == Fault::returns_error ||
+                          faults[i] == Fault::crashes;
+      if (faulty && state == EndState::done)
+        return fmt::format("task {} is done in spite of its fault", i);
+      if (faults[i] == Fault::hangs && state == EndState::done)
+        return fmt::format("task {} hung and is done", i);
       if (state == EndState::failed && !faulty && faults[i] != Fault::flaky) {
         return fmt::format("task {} failed without a fault: {}", i, run.explain(TaskId{i}));
       }
@@ -143,7 +173,8 @@ inline std::string run_with_faults(Executor& executor, const FaultPlan& plan) {
           (run.state(TaskId{e.to}) == EndState::done || calls[e.to].load() != 0)) {
         return fmt::format("task {} ran although {} did not end well", e.to, e.from);
       }
-      if (!processes && well && calls[e.to].load() != 0 && began[e.to].load() < ended[e.from].load()) {
+      if (!processes && well && calls[e.to].load() != 0 &&
+          began[e.to].load() < ended[e.from].load()) {
         return fmt::format("task {} began before {} had ended", e.to, e.from);
       }
     }

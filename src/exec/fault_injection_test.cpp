@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-// The full matrix (10,000 tasks, 1,000 seeds) is benchmarks/exec/exec_faults; these are samples of it.
+// The full matrix (10,000 tasks, 1,000 seeds) is benchmarks/exec/exec_faults; these are samples of
+// it.
 namespace neurolens::exec::testing {
 namespace {
 

@@ -106,8 +106,9 @@ TEST_P(FlatRuns, AnExceptionFailsItsTaskSkipsDependentsAndSparesTheOthers) {
     ASSERT_NE(run.error(TaskId{1u}), nullptr);
     EXPECT_EQ(run.error(TaskId{1u})->type, "std::out_of_range");
     EXPECT_EQ(run.error(TaskId{1u})->error.message, "no such row");
-    EXPECT_EQ(run.explain(TaskId{4u}),
-              "#4 was skipped because #2 was skipped because #1 failed: std::out_of_range: no such row");
+    EXPECT_EQ(
+        run.explain(TaskId{4u}),
+        "#4 was skipped because #2 was skipped because #1 failed: std::out_of_range: no such row");
     EXPECT_FALSE(run.status().ok());
     EXPECT_EQ(run.report().count(EndState::skipped), 2u);
   }
@@ -201,9 +202,8 @@ TEST_P(FlatRuns, TimesGiveWorkSpanAndTheCriticalPath) {
 TEST_P(FlatRuns, RandomNumbersBelongToTheTask) {
   Executor executor(GetParam());
   std::vector<std::uint64_t> drawn(1000);
-  FlatRun run(compile(1000, {}), [&](TaskContext& context) {
-    drawn[context.task().index()] = context.random()();
-  });
+  FlatRun run(compile(1000, {}),
+              [&](TaskContext& context) { drawn[context.task().index()] = context.random()(); });
   RunOptions options;
   options.seed = 7;
   ASSERT_TRUE(run.run(executor, options).ok());
@@ -273,9 +273,8 @@ TEST(FlatRun, TheCallersTokenAndTheRunsDeadlineEndARun) {
 
 TEST(Topology, PrintsTheCycleItself) {
   const std::vector<Edge> edges = {{0, 1}, {1, 2}, {2, 3}, {3, 1}, {3, 4}};
-  const Result<Topology> topology = Topology::compile(5, edges, [](std::uint32_t t) {
-    return std::string(1, static_cast<char>('a' + t));
-  });
+  const Result<Topology> topology = Topology::compile(
+      5, edges, [](std::uint32_t t) { return std::string(1, static_cast<char>('a' + t)); });
   ASSERT_FALSE(topology.ok());
   EXPECT_NE(topology.error().message.find(R"("b" -> "c" -> "d" -> "b")"), std::string::npos)
       << topology.error();

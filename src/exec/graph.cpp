@@ -19,7 +19,8 @@ class Arena {
     std::size_t at = (used_ + align - 1) / align * align;
     if (blocks_.empty() || at + size > capacity_) {
       capacity_ = std::max<std::size_t>(kBlock, size + align);
-      blocks_.push_back(std::make_unique<std::max_align_t[]>(capacity_ / sizeof(std::max_align_t) + 1));
+      blocks_.push_back(
+          std::make_unique<std::max_align_t[]>(capacity_ / sizeof(std::max_align_t) + 1));
       bytes_ += capacity_;
       at = 0;
     }
@@ -77,7 +78,9 @@ Builder::~Builder() = default;
 Builder::Builder(Builder&&) noexcept = default;
 Builder& Builder::operator=(Builder&&) noexcept = default;
 
-std::uint32_t Builder::id() const { return state_->id; }
+std::uint32_t Builder::id() const {
+  return state_->id;
+}
 
 void* Builder::allocate(std::size_t size, std::size_t align) {
   return state_->nodes->arena.allocate(size, align);
@@ -133,8 +136,8 @@ std::uint32_t Builder::add_input(std::string name, const NodeOps& ops, const voi
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].name != name) continue;
     state_->fail({Errc::duplicate_name,
-                  fmt::format("Input #{} and input #{} are both called \"{}\"; rename one of them.", i,
-                              inputs.size(), name),
+                  fmt::format("Input #{} and input #{} are both called \"{}\"; rename one of them.",
+                              i, inputs.size(), name),
                   {}});
   }
   inputs.push_back({std::move(name), &ops, node});
@@ -151,17 +154,26 @@ void Builder::add_reader(std::uint32_t task) {
 
 void Builder::check_graph(std::uint32_t graph, std::uint32_t adding) {
   if (graph == state_->id) return;
-  state_->fail({Errc::bad_request,
-                fmt::format("Task #{} depends on a handle of another graph; a handle can be used in the "
-                            "graph that made it only.",
-                            adding),
-                {}});
+  state_->fail(
+      {Errc::bad_request,
+       fmt::format("Task #{} depends on a handle of another graph; a handle can be used in the "
+                   "graph that made it only.",
+                   adding),
+       {}});
 }
 
-void Builder::set_coroutine() { state_->compiled->has_coroutines = true; }
-void Builder::set_expansion() { state_->compiled->has_expansions = true; }
-void Builder::push_scope(const std::string& name) { state_->scopes.push_back(name); }
-void Builder::pop_scope() { state_->scopes.pop_back(); }
+void Builder::set_coroutine() {
+  state_->compiled->has_coroutines = true;
+}
+void Builder::set_expansion() {
+  state_->compiled->has_expansions = true;
+}
+void Builder::push_scope(const std::string& name) {
+  state_->scopes.push_back(name);
+}
+void Builder::pop_scope() {
+  state_->scopes.pop_back();
+}
 
 Result<std::shared_ptr<const Compiled>> Builder::compile() {
   NEUROLENS_TRY(state_->error);
@@ -186,16 +198,23 @@ Result<std::shared_ptr<const Compiled>> Builder::compile() {
 CorePtr make_graph_core(std::shared_ptr<const Compiled> compiled) {
   return CorePtr(new RunCore(std::move(compiled)));
 }
-std::byte* slots_of(const RunCore& core) noexcept { return core.slots(); }
-void mark_input(RunCore& core, std::uint32_t input) noexcept { core.inputs_set()[input] = 1; }
-std::uint32_t graph_of(const RunCore& core) noexcept { return core.compiled().graph_id; }
+std::byte* slots_of(const RunCore& core) noexcept {
+  return core.slots();
+}
+void mark_input(RunCore& core, std::uint32_t input) noexcept {
+  core.inputs_set()[input] = 1;
+}
+std::uint32_t graph_of(const RunCore& core) noexcept {
+  return core.compiled().graph_id;
+}
 
 void start_expansion(TaskContext& context, std::uint32_t count, void* object,
                      void (*element)(void*, std::uint32_t, TaskContext&)) {
   Access::run(context)->start_expansion(context, count, object, element);
 }
 
-Outcome report_element(TaskContext& context, std::uint32_t element, std::exception_ptr error) noexcept {
+Outcome report_element(TaskContext& context, std::uint32_t element,
+                       std::exception_ptr error) noexcept {
   try {
     std::rethrow_exception(std::move(error));
   } catch (...) {
@@ -209,23 +228,29 @@ Outcome report_condition(TaskContext& context) noexcept {
   TaskError error;
   error.error.code = Errc::check_failed;
   error.error.message = "its condition was false";
-  return Access::run(context)->record_error(context.task().value, std::move(error), Outcome::skipped);
+  return Access::run(context)->record_error(context.task().value, std::move(error),
+                                            Outcome::skipped);
 }
 
 }  // namespace detail
 
-const Topology& CompiledGraph::topology() const { return *data_->topology; }
-std::string CompiledGraph::name(TaskId task) const { return data_->name(task.value); }
+const Topology& CompiledGraph::topology() const {
+  return *data_->topology;
+}
+std::string CompiledGraph::name(TaskId task) const {
+  return data_->name(task.value);
+}
 std::size_t CompiledGraph::bytes() const {
   return data_->memory_bytes + data_->topology->bytes() + data_->slot_bytes;
 }
 
 Error GraphRun::missing(TaskId task) const {
   if (state(task) != EndState::done) return {Errc::task_failed, explain(task) + ".", {}};
-  return {Errc::not_found,
-          fmt::format("The result of {} was freed after its last reader; call Graph::keep to hold it.",
-                      name(task)),
-          {}};
+  return {
+      Errc::not_found,
+      fmt::format("The result of {} was freed after its last reader; call Graph::keep to hold it.",
+                  name(task)),
+      {}};
 }
 
 }  // namespace neurolens::exec

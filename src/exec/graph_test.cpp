@@ -51,12 +51,17 @@ INSTANTIATE_TEST_SUITE_P(Modes, Graphs,
 TEST_P(Graphs, ResultsReachDependentsByType) {
   Graph graph;
   const auto n = graph.input<int>("n");
-  const auto ones = graph.add("ones", [](int count) { return std::vector<double>(count, 1.0); }, n);
+  const auto ones = graph.add(
+      "ones", [](int count) { return std::vector<double>(count, 1.0); }, n);
   const auto sum = graph.add(
-      "sum", [](const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0); }, ones);
-  const auto text = graph.add("text", [](double s, int count) {
-    return std::to_string(static_cast<int>(s)) + "/" + std::to_string(count);
-  }, sum, n);
+      "sum", [](const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0); },
+      ones);
+  const auto text = graph.add(
+      "text",
+      [](double s, int count) {
+        return std::to_string(static_cast<int>(s)) + "/" + std::to_string(count);
+      },
+      sum, n);
   GraphRun run(compile(std::move(graph)));
   EXPECT_FALSE(run.run(executor, options).ok()) << "the input has no value";
   for (const int count : {3, 7}) {
@@ -71,8 +76,10 @@ TEST_P(Graphs, ResultsReachDependentsByType) {
 TEST_P(Graphs, ErrorsKeepTypeMessagePathAndCauses) {
   Graph graph;
   const auto bad = graph.add("bad", []() -> int { throw std::invalid_argument("not a number"); });
-  const auto next = graph.add("next", [](int x) { return x + 1; }, bad);
-  const auto last = graph.add("last", [](int x) { return x + 1; }, next);
+  const auto next = graph.add(
+      "next", [](int x) { return x + 1; }, bad);
+  const auto last = graph.add(
+      "last", [](int x) { return x + 1; }, next);
   const auto other = graph.add("other", [] { return 5; });
   GraphRun run(compile(std::move(graph)));
   ASSERT_TRUE(run.run(executor, options).ok());
@@ -82,20 +89,27 @@ TEST_P(Graphs, ErrorsKeepTypeMessagePathAndCauses) {
   ASSERT_NE(run.error(bad.task), nullptr);
   EXPECT_EQ(run.error(bad.task)->type, "std::invalid_argument");
   EXPECT_EQ(run.error(bad.task)->error.where, "bad");
-  EXPECT_EQ(run.value(last).error().message,
-            "last was skipped because next was skipped because bad failed: std::invalid_argument: not a "
-            "number.");
+  EXPECT_EQ(
+      run.value(last).error().message,
+      "last was skipped because next was skipped because bad failed: std::invalid_argument: not a "
+      "number.");
 }
 
 TEST_P(Graphs, FallbackMaybeAndAfterAnyEnd) {
   Graph graph;
-  const auto bad = graph.add("bad", []() -> Result<int> { return Error{Errc::no_space, "Full.", {}}; });
+  const auto bad = graph.add("bad", []() -> Result<int> {
+    return Error{Errc::no_space, "Full.", {}};
+  });
   const auto good = graph.add("good", [] { return 2; });
-  const auto filled = graph.add([](int a, int b) { return a + b; }, fallback(bad, 40), fallback(good, 100));
-  const auto asked = graph.add([](const Ended<int>& a, const Ended<int>& b) {
-    return std::string(to_string(a.state)) + (a.error != nullptr ? ":" + a.error->error.message : "") + "," +
-           std::to_string(*b.value);
-  }, maybe(bad), maybe(good));
+  const auto filled =
+      graph.add([](int a, int b) { return a + b; }, fallback(bad, 40), fallback(good, 100));
+  const auto asked = graph.add(
+      [](const Ended<int>& a, const Ended<int>& b) {
+        return std::string(to_string(a.state)) +
+               (a.error != nullptr ? ":" + a.error->error.message : "") + "," +
+               std::to_string(*b.value);
+      },
+      maybe(bad), maybe(good));
   const auto cleaned = graph.add([] { return 1; }, after_any_end(bad));
   const auto skipped = graph.add([] { return 1; }, after(bad));
   GraphRun run(compile(std::move(graph)));
@@ -111,9 +125,11 @@ TEST_P(Graphs, ConditionsChooseBranches) {
   const auto yes = graph.add([] { return true; });
   const auto no = graph.add([] { return false; });
   const auto taken = graph.add([] { return 1; }, when(yes));
-  const auto left = graph.add("left", [] { return 2; }, when(no));
+  const auto left = graph.add(
+      "left", [] { return 2; }, when(no));
   const auto joined = graph.add([](int a, int b) { return 10 * a + b; }, taken, fallback(left, 7));
-  const auto behind = graph.add("behind", [](int x) { return x; }, left);
+  const auto behind = graph.add(
+      "behind", [](int x) { return x; }, left);
   GraphRun run(compile(std::move(graph)));
   ASSERT_TRUE(run.run(executor, options).ok());
   EXPECT_EQ(*run.find(joined), 17);
@@ -124,18 +140,22 @@ TEST_P(Graphs, ConditionsChooseBranches) {
 TEST_P(Graphs, MapSpreadsOverAResult) {
   Graph graph;
   const auto n = graph.input<int>("n");
-  const auto numbers = graph.add([](int count) {
-    std::vector<int> v(static_cast<std::size_t>(count));
-    std::iota(v.begin(), v.end(), 0);
-    return v;
-  }, n);
-  const auto squares = graph.map("squares", [](int x) {
-    if (x == 666) throw std::runtime_error("evil");
-    return static_cast<long>(x) * x;
-  }, numbers);
-  const auto sum = graph.add([](const std::vector<long>& v) {
-    return std::accumulate(v.begin(), v.end(), 0L);
-  }, squares);
+  const auto numbers = graph.add(
+      [](int count) {
+        std::vector<int> v(static_cast<std::size_t>(count));
+        std::iota(v.begin(), v.end(), 0);
+        return v;
+      },
+      n);
+  const auto squares = graph.map(
+      "squares",
+      [](int x) {
+        if (x == 666) throw std::runtime_error("evil");
+        return static_cast<long>(x) * x;
+      },
+      numbers);
+  const auto sum = graph.add(
+      [](const std::vector<long>& v) { return std::accumulate(v.begin(), v.end(), 0L); }, squares);
   GraphRun run(compile(std::move(graph)));
   for (const int count : {0, 1, 100}) {
     run.set(n, count);
@@ -153,14 +173,17 @@ TEST_P(Graphs, ReductionsAreTheSameBitsEverywhere) {
   Graph graph;
   std::vector<Handle<double>> parts;
   for (int i = 0; i < 37; ++i) {
-    parts.push_back(graph.add([i](TaskContext& context) { return context.random().uniform() / (i + 1); }));
+    parts.push_back(
+        graph.add([i](TaskContext& context) { return context.random().uniform() / (i + 1); }));
   }
   const auto total = graph.reduce(parts, [](double a, double b) { return a + b; });
-  const auto all = graph.add([](const Gathered<double>& v) {
-    double s = 0;
-    for (std::size_t i = 0; i < v.size(); ++i) s += v[i] * static_cast<double>(i);
-    return s;
-  }, gather(parts));
+  const auto all = graph.add(
+      [](const Gathered<double>& v) {
+        double s = 0;
+        for (std::size_t i = 0; i < v.size(); ++i) s += v[i] * static_cast<double>(i);
+        return s;
+      },
+      gather(parts));
   options.deterministic = true;
   options.seed = 11;
   GraphRun run(compile(std::move(graph)));
@@ -188,9 +211,11 @@ TEST_P(Graphs, RetriesUntilItWorksAndTellsTheAttempt) {
     if (context.attempt() < 3) throw std::runtime_error("not yet");
     return context.attempt();
   });
-  const auto never = graph.add(TaskSpec("never", policy), []() -> int { throw std::runtime_error("no"); });
+  const auto never =
+      graph.add(TaskSpec("never", policy), []() -> int { throw std::runtime_error("no"); });
   policy.retry.only_if = [](const TaskError& e) { return e.type == "std::logic_error"; };
-  const auto once = graph.add(TaskSpec("once", policy), []() -> int { throw std::runtime_error("no"); });
+  const auto once =
+      graph.add(TaskSpec("once", policy), []() -> int { throw std::runtime_error("no"); });
   const auto next = graph.add([](std::uint32_t x) { return x; }, third);
   GraphRun run(compile(std::move(graph)));
   for (int round = 0; round < 2; ++round) {
@@ -233,7 +258,8 @@ TEST_P(Graphs, UnknownTokensAreRefusedBeforeAnythingRuns) {
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, Errc::not_found);
   EXPECT_EQ(status.error().where, "train");
-  EXPECT_NE(status.error().message.find("Did you mean \"gpu\""), std::string::npos) << status.error();
+  EXPECT_NE(status.error().message.find("Did you mean \"gpu\""), std::string::npos)
+      << status.error();
   EXPECT_EQ(calls.load(), 0);
 }
 
@@ -243,17 +269,21 @@ TEST_P(Graphs, CoroutinesWaitAndYieldValues) {
   Graph graph;
   const auto read_end = pipes[0];
   const auto write_end = pipes[1];
-  const auto sent = graph.add("send", [write_end] { return static_cast<int>(write(write_end, "x", 1)); });
+  const auto sent =
+      graph.add("send", [write_end] { return static_cast<int>(write(write_end, "x", 1)); });
   const auto inner = [](int x) -> Async<int> {
     co_await sleep_for(Nanoseconds{1'000'000});
     co_return x * 2;
   };
-  const auto received = graph.add("receive", [read_end, inner](int n) -> Async<int> {
-    co_await readable(read_end);
-    char c = 0;
-    const auto count = read(read_end, &c, 1);
-    co_return co_await inner(static_cast<int>(count) + n);
-  }, sent);
+  const auto received = graph.add(
+      "receive",
+      [read_end, inner](int n) -> Async<int> {
+        co_await readable(read_end);
+        char c = 0;
+        const auto count = read(read_end, &c, 1);
+        co_return co_await inner(static_cast<int>(count) + n);
+      },
+      sent);
   const auto thrown = graph.add("thrown", []() -> Async<int> {
     co_await sleep_for(Nanoseconds{500'000});
     throw std::runtime_error("late");
@@ -392,7 +422,8 @@ TEST(GraphBuilding, MistakesNameBothPlaces) {
   const auto duplicate = std::move(graph).compile();
   ASSERT_FALSE(duplicate.ok());
   EXPECT_EQ(duplicate.error().code, Errc::duplicate_name);
-  EXPECT_EQ(duplicate.error().message, "Task #0 and task #1 are both called \"load\"; rename one of them.");
+  EXPECT_EQ(duplicate.error().message,
+            "Task #0 and task #1 are both called \"load\"; rename one of them.");
 
   Graph one;
   Graph two;
@@ -402,7 +433,8 @@ TEST(GraphBuilding, MistakesNameBothPlaces) {
 
   Graph loop;
   const auto a = loop.add("a", [] { return 1; });
-  const auto b = loop.add("b", [](int x) { return x; }, a);
+  const auto b = loop.add(
+      "b", [](int x) { return x; }, a);
   loop.precede(b, a);
   const auto cycle = std::move(loop).compile();
   EXPECT_NE(cycle.error().message.find(R"("a" -> "b" -> "a")"), std::string::npos) << cycle.error();
@@ -422,7 +454,8 @@ TEST(GraphBuilding, ScopesPrefixNames) {
 }
 
 TEST(GraphCheckpoint, FinishedTasksAreNotRunAgainUnlessInputsOrCodeChange) {
-  const std::string folder = ::testing::TempDir() + "neurolens_checkpoint_" + std::to_string(getpid());
+  const std::string folder =
+      ::testing::TempDir() + "neurolens_checkpoint_" + std::to_string(getpid());
   std::atomic<int> calls{0};
   bool broken = true;
   const auto build = [&](const char* version) {
@@ -430,15 +463,21 @@ TEST(GraphCheckpoint, FinishedTasksAreNotRunAgainUnlessInputsOrCodeChange) {
     Policy policy;
     policy.code_version = version;
     const auto n = graph.input<int>("n");
-    const auto doubled = graph.add(TaskSpec("doubled", policy), [&](int x) {
-      calls.fetch_add(1);
-      return std::vector<int>(3, 2 * x);
-    }, n);
-    const auto sum = graph.add(TaskSpec("sum", policy), [&](const std::vector<int>& v) {
-      calls.fetch_add(1);
-      if (broken) throw std::runtime_error("power cut");
-      return v[0] + v[1] + v[2];
-    }, doubled);
+    const auto doubled = graph.add(
+        TaskSpec("doubled", policy),
+        [&](int x) {
+          calls.fetch_add(1);
+          return std::vector<int>(3, 2 * x);
+        },
+        n);
+    const auto sum = graph.add(
+        TaskSpec("sum", policy),
+        [&](const std::vector<int>& v) {
+          calls.fetch_add(1);
+          if (broken) throw std::runtime_error("power cut");
+          return v[0] + v[1] + v[2];
+        },
+        doubled);
     return std::pair(compile(std::move(graph)), std::pair(n, sum));
   };
   const auto go = [&](const char* version, int n) {

@@ -1,17 +1,19 @@
 /// \file
-/// Who is awake, who looks for work, who sleeps; and how sleepers are woken without waking too many.
+/// Who is awake, who looks for work, who sleeps; and how sleepers are woken without waking too
+/// many.
 ///
-/// One word counts searchers (awake, without work) and sleepers. A thread that publishes work looks at
-/// the word: with a searcher about, the work will be found; with none and somebody asleep, one sleeper
-/// is turned into a searcher by handing it a token. A thread about to sleep first counts itself as a
-/// sleeper, then issues a barrier on all CPUs of the process, then looks for work once more: so either
-/// it sees the work, or the publisher sees the sleeper. The barrier (membarrier) sits on the side that
-/// is about to waste time anyway; publishing costs one relaxed load. Where the kernel lacks it,
-/// publishers read the word with a sequentially consistent operation instead.
+/// One word counts searchers (awake, without work) and sleepers. A thread that publishes work looks
+/// at the word: with a searcher about, the work will be found; with none and somebody asleep, one
+/// sleeper is turned into a searcher by handing it a token. A thread about to sleep first counts
+/// itself as a sleeper, then issues a barrier on all CPUs of the process, then looks for work once
+/// more: so either it sees the work, or the publisher sees the sleeper. The barrier (membarrier)
+/// sits on the side that is about to waste time anyway; publishing costs one relaxed load. Where
+/// the kernel lacks it, publishers read the word with a sequentially consistent operation instead.
 ///
-/// Tokens are anybody's: a thread that goes to sleep may take one that was meant for another sleeper.
-/// That is right for work, which anybody may do, and wrong for news that one thread must hear ("the run
-/// is over"). News therefore changes an epoch, kept in the same futex word as the tokens.
+/// Tokens are anybody's: a thread that goes to sleep may take one that was meant for another
+/// sleeper. That is right for work, which anybody may do, and wrong for news that one thread must
+/// hear ("the run is over"). News therefore changes an epoch, kept in the same futex word as the
+/// tokens.
 #pragma once
 
 #include <atomic>
@@ -70,7 +72,8 @@ class Idle {
   bool withdraw() {
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     while (word >= kSleeper) {
-      if (word_.compare_exchange_weak(word, word - kSleeper, std::memory_order_seq_cst)) return false;
+      if (word_.compare_exchange_weak(word, word - kSleeper, std::memory_order_seq_cst))
+        return false;
     }
     std::uint32_t tokens = tokens_.load(std::memory_order_seq_cst);
     while (!take_token(tokens)) {
@@ -79,8 +82,8 @@ class Idle {
     }
     return true;
   }
-  /// Sleeps until woken, until there is news since `ticket`, or until `until_ns`. True when woken for
-  /// work: the caller then counts as a searcher.
+  /// Sleeps until woken, until there is news since `ticket`, or until `until_ns`. True when woken
+  /// for work: the caller then counts as a searcher.
   bool sleep(std::uint32_t ticket, std::int64_t until_ns, std::uint32_t groups = kEverybody) {
     for (;;) {
       std::uint32_t tokens = tokens_.load(std::memory_order_seq_cst);
@@ -109,10 +112,10 @@ class Idle {
   }
 
  private:
-  static constexpr std::uint32_t kSleeper = 0x1'0000;    // word_: sleepers in the high half,
-  static constexpr std::uint32_t kSearchers = 0xFFFF;    //        searchers in the low half
-  static constexpr std::uint32_t kEpoch = 0x1'0000;      // tokens_: epoch in the high half,
-  static constexpr std::uint32_t kTokens = 0xFFFF;       //          tokens in the low half
+  static constexpr std::uint32_t kSleeper = 0x1'0000;  // word_: sleepers in the high half,
+  static constexpr std::uint32_t kSearchers = 0xFFFF;  //        searchers in the low half
+  static constexpr std::uint32_t kEpoch = 0x1'0000;    // tokens_: epoch in the high half,
+  static constexpr std::uint32_t kTokens = 0xFFFF;     //          tokens in the low half
   static constexpr int kAllThreads = 0x7FFF'FFFF;
 
   bool take_token(std::uint32_t& tokens) {

@@ -38,7 +38,8 @@ TEST(ExecuteParallel, MapWorksInProcessesToo) {
   RunOptions options;
   options.mode = Mode::processes;
   options.shared_bytes = Bytes{1 << 20};
-  const auto roots = map(executor, [](double x) { return std::sqrt(x); }, std::vector<double>{1, 4, 9}, options);
+  const auto roots = map(
+      executor, [](double x) { return std::sqrt(x); }, std::vector<double>{1, 4, 9}, options);
   ASSERT_TRUE(roots.ok()) << roots.error();
   EXPECT_EQ(roots->results[2].value, 3.0);
 }
@@ -63,21 +64,24 @@ TEST(ParallelFor, CoversEveryIndexOnceInFixedPieces) {
 
 TEST(Sweep, MakesATableWithTheFailedPointsInIt) {
   Executor executor(2);
-  const auto table = sweep(executor,
-                           {range_axis("x", 1, 1, 3), {"kind", {json::Value(json::Value::Data(std::string("a,b"))),
-                                                                json::Value(json::Value::Data(std::string("c")))}}},
-                           {"square", "half"},
-                           [](const Point& p, TaskContext&) -> Result<std::vector<double>> {
-                             if (p.index() == 3) return Error{Errc::out_of_range, "Too hot.", {}};
-                             const double x = p.number("x");
-                             return std::vector<double>{x * x, x / 2};
-                           });
+  const auto table =
+      sweep(executor,
+            {range_axis("x", 1, 1, 3),
+             {"kind",
+              {json::Value(json::Value::Data(std::string("a,b"))),
+               json::Value(json::Value::Data(std::string("c")))}}},
+            {"square", "half"}, [](const Point& p, TaskContext&) -> Result<std::vector<double>> {
+              if (p.index() == 3) return Error{Errc::out_of_range, "Too hot.", {}};
+              const double x = p.number("x");
+              return std::vector<double>{x * x, x / 2};
+            });
   ASSERT_TRUE(table.ok()) << table.error();
   EXPECT_EQ(table->csv(),
             "x,kind,square,half,state,error\r\n"
             "1,\"a,b\",1,0.5,done,\r\n1,c,1,0.5,done,\r\n2,\"a,b\",4,1,done,\r\n"
             "2,c,,,failed,Too hot.\r\n3,\"a,b\",9,1.5,done,\r\n3,c,9,1.5,done,\r\n");
-  EXPECT_NE(table->text().find("2     c       -     -  failed  Too hot."), std::string::npos) << table->text();
+  EXPECT_NE(table->text().find("2     c       -     -  failed  Too hot."), std::string::npos)
+      << table->text();
   EXPECT_TRUE(json::parse(table->json()).ok());
   EXPECT_FALSE(sweep(executor, {{"x", {}}}, {"y"}, {}).ok());
   EXPECT_FALSE(sweep(executor, {range_axis("x", 0, 1, 2)}, {"x"}, {}).ok());

@@ -73,7 +73,8 @@ Outcome RunCore::perform_policy(Worker& me, const Policy& policy, PolicyState& s
     return Outcome::done;
   }
   if (!policy.tokens.empty() && !state.holds) {
-    // Once queued the task belongs to whoever releases the token: nothing may be touched after that.
+    // Once queued the task belongs to whoever releases the token: nothing may be touched after
+    // that.
     if (!tokens_.acquire(task, policy.tokens, policy.priority)) return Outcome::suspended;
     state.holds = true;
   }
@@ -82,7 +83,8 @@ Outcome RunCore::perform_policy(Worker& me, const Policy& policy, PolicyState& s
     state.deadline_ns = policy.deadline ? monotonic_ns() + policy.deadline->count : 0;
     if (state.attempt > 1) forget_error(task);
   }
-  const bool late_already = state.in_flight && state.deadline_ns != 0 && monotonic_ns() >= state.deadline_ns;
+  const bool late_already =
+      state.in_flight && state.deadline_ns != 0 && monotonic_ns() >= state.deadline_ns;
   context.attempt_ = state.attempt;
   Outcome outcome = Outcome::timed_out;
   if (late_already) {
@@ -126,8 +128,9 @@ Outcome RunCore::perform_policy(Worker& me, const Policy& policy, PolicyState& s
 
 void RunCore::retry_at(std::int64_t at_ns, std::uint32_t timer) {
   if (!timers_.add(at_ns, timer)) return;
+  if (!shared_) return;
   pool_->timer_at.store(timers_.next(), std::memory_order_seq_cst);
-  if (shared_) pool_->idle.published();  // a sleeper must look at the clock earlier than it planned
+  pool_->idle.published();  // a sleeper must look at the clock earlier than it planned
 }
 
 void RunCore::release_tokens(Worker& me, const Policy& policy, PolicyState& state) {
@@ -176,7 +179,7 @@ void RunCore::poll(Worker& me) {
       reactor_->take_if([&](std::uint32_t t) { return t == task; }, taken);
       if (!taken.empty()) make_ready(me, task);
     }
-    pool_->timer_at.store(timers_.next(), std::memory_order_seq_cst);
+    if (shared_) pool_->timer_at.store(timers_.next(), std::memory_order_seq_cst);
   }
   if (cancels_pending()) cancel_waiting(me);
 }
@@ -190,6 +193,7 @@ void RunCore::cancel_waiting(Worker& me) {
     chosen = [cancelled = control_->cancelled](std::uint32_t t) { return cancelled.contains(t); };
   }
   timers_.take_if(chosen, taken);
+  if (shared_) pool_->timer_at.store(timers_.next(), std::memory_order_seq_cst);
   tokens_.take_if(chosen, taken);
   if (reactor_ != nullptr) reactor_->take_if(chosen, taken);
   for (const std::uint32_t task : taken) {
@@ -197,7 +201,8 @@ void RunCore::cancel_waiting(Worker& me) {
   }
 }
 
-// Looks at what cannot call us: the caller's cancel token, the run's deadline; and reports progress.
+// Looks at what cannot call us: the caller's cancel token, the run's deadline; and reports
+// progress.
 void RunCore::note(Worker& me) {
   const bool expired = run_deadline_ns_ != 0 && monotonic_ns() >= run_deadline_ns_;
   if (options_.attention.cancelled() || expired) {
@@ -210,7 +215,8 @@ void RunCore::note(Worker& me) {
   if (now - reported_ns_ < kReportPeriodNs) return;
   reported_ns_ = now;
   const RunProgress where = progress();
-  options_.attention.report("tasks", static_cast<double>(where.ended) / static_cast<double>(where.tasks));
+  options_.attention.report("tasks",
+                            static_cast<double>(where.ended) / static_cast<double>(where.tasks));
 }
 
 bool RunCore::restore_result(const Policy& policy, PolicyState& state, std::uint32_t task) {
@@ -257,8 +263,8 @@ Outcome RunCore::call_element(Worker& me, std::uint32_t ticket) {
     const std::lock_guard lock(expansions_mutex_);
     expansion = expansions_[ticket].get();
   }
-  // A ticket may be left over when all elements are taken: the counters live until the run ends, the
-  // object does not.
+  // A ticket may be left over when all elements are taken: the counters live until the run ends,
+  // the object does not.
   std::uint32_t finished_here = 0;
   me.context.task_ = expansion->task;
   for (;;) {
@@ -276,18 +282,26 @@ Outcome RunCore::call_element(Worker& me, std::uint32_t ticket) {
 
 void RunCore::pretend_ended(std::uint32_t task, EndState state) noexcept {
   if (narrow_ != nullptr) {
-    narrow_[task] = state == EndState::done
-                        ? std::uint8_t{1}
-                        : static_cast<std::uint8_t>(kPoison<std::uint8_t> | static_cast<std::uint8_t>(state));
+    narrow_[task] =
+        state == EndState::done
+            ? std::uint8_t{1}
+            : static_cast<std::uint8_t>(kPoison<std::uint8_t> | static_cast<std::uint8_t>(state));
   } else {
-    wide_[task] = state == EndState::done
-                      ? 1u
-                      : kPoison<std::uint32_t> | static_cast<std::uint32_t>(state);
+    wide_[task] =
+        state == EndState::done ? 1u : kPoison<std::uint32_t> | static_cast<std::uint32_t>(state);
   }
 }
 
-Outcome RunCore::call_in_child(std::uint32_t task, std::uint32_t attempt, std::int64_t deadline_ns) {
+void RunCore::become_child() {
   in_child_ = true;
+  [[maybe_unused]] Errors* const inherited = errors_.release();  // may be locked for ever
+  errors_ = std::make_unique<Errors>();
+  control_ = &own_control_.state();  // cancellation reaches a worker process as a signal
+  control_->attention.store(0, std::memory_order_relaxed);
+}
+
+Outcome RunCore::call_in_child(std::uint32_t task, std::uint32_t attempt,
+                               std::int64_t deadline_ns) {
   TaskContext context;
   context.slots_ = slots_.get();
   context.run_ = this;
@@ -308,21 +322,22 @@ Worker* RunCore::worker_of(const TaskContext& context) const noexcept {
 Outcome RunCore::record_error(std::uint32_t task, TaskError error, Outcome outcome) noexcept {
   try {
     error.error.where = compiled_->name(task);
-    const std::lock_guard lock(errors_mutex_);
-    errors_.insert_or_assign(task, std::move(error));
+    const std::lock_guard lock(errors_->mutex);
+    errors_->map.insert_or_assign(task, std::move(error));
   } catch (...) {  // out of memory: the end state still says that the task failed
   }
   return outcome;
 }
 
 void RunCore::forget_error(std::uint32_t task) noexcept {
-  const std::lock_guard lock(errors_mutex_);
-  errors_.erase(task);
+  const std::lock_guard lock(errors_->mutex);
+  errors_->map.erase(task);
 }
 
 void RunCore::prefix_error(std::uint32_t task, const std::string& text) noexcept {
-  const std::lock_guard lock(errors_mutex_);
-  if (const auto it = errors_.find(task); it != errors_.end()) it->second.error.message.insert(0, text);
+  const std::lock_guard lock(errors_->mutex);
+  if (const auto it = errors_->map.find(task); it != errors_->map.end())
+    it->second.error.message.insert(0, text);
 }
 
 RunProgress RunCore::progress() const {
@@ -337,8 +352,9 @@ RunProgress RunCore::progress() const {
   p.left = p.tasks - p.ended;
   p.elapsed = Nanoseconds{monotonic_ns() - start_ns_};
   if (p.ended > 0) {
-    p.estimate_left = Nanoseconds{static_cast<std::int64_t>(
-        static_cast<double>(p.elapsed.count) / static_cast<double>(p.ended) * static_cast<double>(p.left))};
+    p.estimate_left = Nanoseconds{static_cast<std::int64_t>(static_cast<double>(p.elapsed.count) /
+                                                            static_cast<double>(p.ended) *
+                                                            static_cast<double>(p.left))};
   }
   return p;
 }

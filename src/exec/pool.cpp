@@ -33,17 +33,22 @@ void KernelParking::sleep(std::atomic<std::uint32_t>& word, std::uint32_t expect
   until.tv_sec = until_ns / 1'000'000'000;
   until.tv_nsec = until_ns % 1'000'000'000;
   // FUTEX_WAIT_BITSET takes an absolute monotonic instant.
-  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, until_ns == kNever ? nullptr : &until,
-          nullptr, groups);
+  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+          until_ns == kNever ? nullptr : &until, nullptr, groups);
 }
 
-void KernelParking::wake(std::atomic<std::uint32_t>& word, int threads, std::uint32_t groups) noexcept {
+void KernelParking::wake(std::atomic<std::uint32_t>& word, int threads,
+                         std::uint32_t groups) noexcept {
   syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, threads, nullptr, nullptr, groups);
 }
 
-bool KernelParking::past(std::int64_t until_ns) noexcept { return monotonic_ns() >= until_ns; }
+bool KernelParking::past(std::int64_t until_ns) noexcept {
+  return monotonic_ns() >= until_ns;
+}
 
-void KernelParking::yield() noexcept { sched_yield(); }
+void KernelParking::yield() noexcept {
+  sched_yield();
+}
 
 }  // namespace detail
 
@@ -112,7 +117,9 @@ detail::RunCore* Executor::Pool::enter() {
   return run;
 }
 
-void Executor::Pool::leave() { inside_.fetch_sub(1, std::memory_order_seq_cst); }
+void Executor::Pool::leave() {
+  inside_.fetch_sub(1, std::memory_order_seq_cst);
+}
 
 void Executor::Pool::thread_main(detail::Worker& me) {
   bool searching = false;  // whether `idle` counts this thread among its searchers

@@ -25,10 +25,10 @@ struct alignas(64) Worker {
   alignas(64) std::atomic<std::uint64_t> range{0};
   /// Tasks ended by this worker in this run; only the owner writes.
   alignas(64) std::atomic<std::uint64_t> ended{0};
-  std::uint64_t flushed = 0;         ///< Of those, already taken off RunCore's count.
+  std::uint64_t flushed = 0;           ///< Of those, already taken off RunCore's count.
   std::atomic<std::uint32_t> busy{0};  ///< 1 while inside a task (general mode only).
-  std::vector<std::uint32_t> stack;  ///< Ready tasks when there is one worker only.
-  std::uint32_t next_root = 0;       ///< Roots when there is one worker only.
+  std::vector<std::uint32_t> stack;    ///< Ready tasks when there is one worker only.
+  std::uint32_t next_root = 0;         ///< Roots when there is one worker only.
   std::uint32_t end_root = 0;
   std::uint32_t index = 0;
   std::uint32_t random = 0x9E3779B9u;

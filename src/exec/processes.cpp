@@ -1,6 +1,6 @@
-// Process mode: every engine worker has a forked worker process. Arguments and results travel through
-// memory shared by the two, one task at a time; a socket carries the turns. The process has the graph
-// by inheritance, so that functions need not be named or serialised.
+// Process mode: every engine worker has a forked worker process. Arguments and results travel
+// through memory shared by the two, one task at a time; a socket carries the turns. The process has
+// the graph by inheritance, so that functions need not be named or serialised.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -34,7 +34,8 @@ void write_error(const TaskError& error, std::string& out) {
 
 TaskError read_error(std::string_view& in) {
   TaskError error;
-  error.error.code = static_cast<Errc>(Codec<int>::read(in).value_or(static_cast<int>(Errc::internal)));
+  error.error.code =
+      static_cast<Errc>(Codec<int>::read(in).value_or(static_cast<int>(Errc::internal)));
   error.error.message = Codec<std::string>::read(in).value_or("");
   error.type = Codec<std::string>::read(in).value_or("");
   error.attempts = Codec<std::uint32_t>::read(in).value_or(0);
@@ -92,8 +93,10 @@ class Processes final : public Remote {
       return crashed(child, context);
     }
     switch (wait_for(child, context, deadline_ns)) {
-      case Wake::reply: break;
-      case Wake::crash: return crashed(child, context);
+      case Wake::reply:
+        break;
+      case Wake::crash:
+        return crashed(child, context);
       case Wake::deadline: {
         end(child);
         (void)fork_child(child);
@@ -108,11 +111,13 @@ class Processes final : public Remote {
         (void)fork_child(child);
         return Outcome::cancelled;
     }
-    if (recv(child.socket, &length, sizeof length, 0) != sizeof length) return crashed(child, context);
+    if (recv(child.socket, &length, sizeof length, 0) != sizeof length)
+      return crashed(child, context);
     if (length > bytes_) return too_big(context, length, "result");
     std::string_view reply(child.shared, length);
     const auto outcome = static_cast<Outcome>(Codec<std::uint8_t>::read(reply).value_or(1));
-    if (Codec<bool>::read(reply).value_or(false)) run.record_error(task, read_error(reply), outcome);
+    if (Codec<bool>::read(reply).value_or(false))
+      run.record_error(task, read_error(reply), outcome);
     if (outcome == Outcome::done && run.compiled().uniform == nullptr) {
       const NodeOps& ops = *run.compiled().ops[task];
       const void* const node = run.compiled().records[task].node;
@@ -129,16 +134,18 @@ class Processes final : public Remote {
 
   static Error refused(std::string_view what) {
     return {Errc::unavailable,
-            fmt::format("The system refused {} for a worker process ({}). Ask for fewer workers or less "
-                        "shared memory.",
-                        what, std::strerror(errno)),
+            fmt::format(
+                "The system refused {} for a worker process ({}). Ask for fewer workers or less "
+                "shared memory.",
+                what, std::strerror(errno)),
             {}};
   }
 
   Status fork_child(Child& child) {
     const std::lock_guard lock(fork_mutex_);
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return refused("a socket");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+      return refused("a socket");
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) {
@@ -219,8 +226,8 @@ class Processes final : public Remote {
     error.attempts = context.attempt();
     if (WIFSIGNALED(status)) {
       error.signal = WTERMSIG(status);
-      error.error.message = fmt::format("Its worker process was ended by signal {} ({}).", error.signal,
-                                        strsignal(error.signal));
+      error.error.message = fmt::format("Its worker process was ended by signal {} ({}).",
+                                        error.signal, strsignal(error.signal));
     } else {
       error.error.message =
           fmt::format("Its worker process exited with status {}.", WEXITSTATUS(status));
@@ -230,17 +237,18 @@ class Processes final : public Remote {
   }
 
   Outcome too_big(TaskContext& context, std::uint64_t size, std::string_view what) const {
-    return report_error(context,
-                        {Errc::too_large,
-                         fmt::format("Its {} take {} bytes, but the memory shared with a worker process "
-                                     "has {}; raise RunOptions::shared_bytes.",
-                                     what, size, bytes_),
-                         {}});
+    return report_error(
+        context, {Errc::too_large,
+                  fmt::format("Its {} take {} bytes, but the memory shared with a worker process "
+                              "has {}; raise RunOptions::shared_bytes.",
+                              what, size, bytes_),
+                  {}});
   }
 
   // --- in the worker process ---
 
   [[noreturn]] void serve(int socket, char* shared) {
+    run_.become_child();
     std::uint64_t length = 0;
     while (recv(socket, &length, sizeof length, 0) == sizeof length) {
       const std::string reply = serve_one(std::string_view(shared, length));
@@ -304,11 +312,12 @@ class Processes final : public Remote {
 Status check_processes(const Compiled& compiled) {
   for (std::uint32_t t = 0; t < compiled.ops.size(); ++t) {
     if (compiled.ops[t]->encode != nullptr) continue;
-    return Error{Errc::wrong_type,
-                 fmt::format("Its result has the type {}, which has no Codec, so that it cannot leave a "
-                             "worker process. Specialise neurolens::exec::Codec for it.",
-                             compiled.ops[t]->type_name),
-                 compiled.name(t)};
+    return Error{
+        Errc::wrong_type,
+        fmt::format("Its result has the type {}, which has no Codec, so that it cannot leave a "
+                    "worker process. Specialise neurolens::exec::Codec for it.",
+                    compiled.ops[t]->type_name),
+        compiled.name(t)};
   }
   return {};
 }

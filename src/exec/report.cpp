@@ -30,7 +30,8 @@ std::string Compiled::name(std::uint32_t task) const {
 EndState RunCore::state(std::uint32_t task) const noexcept {
   const auto decode = [](auto value) {
     using Cell = decltype(value);
-    return (value & kPoison<Cell>) != 0 ? static_cast<EndState>(value & ~kPoison<Cell>) : EndState::done;
+    return (value & kPoison<Cell>) != 0 ? static_cast<EndState>(value & ~kPoison<Cell>)
+                                        : EndState::done;
   };
   if (narrow_ != nullptr) {
     return decode(std::atomic_ref<std::uint8_t>(narrow_[task]).load(std::memory_order_relaxed));
@@ -39,9 +40,9 @@ EndState RunCore::state(std::uint32_t task) const noexcept {
 }
 
 const TaskError* RunCore::error(std::uint32_t task) const noexcept {
-  const std::lock_guard lock(errors_mutex_);
-  const auto it = errors_.find(task);
-  return it != errors_.end() ? &it->second : nullptr;
+  const std::lock_guard lock(errors_->mutex);
+  const auto it = errors_->map.find(task);
+  return it != errors_->map.end() ? &it->second : nullptr;
 }
 
 std::size_t RunCore::bytes() const noexcept {
@@ -163,9 +164,12 @@ void RunCore::build_critical_path() {
   std::reverse(report.critical_path.begin(), report.critical_path.end());
 }
 
-void CoreDeleter::operator()(RunCore* core) const noexcept { delete core; }
+void CoreDeleter::operator()(RunCore* core) const noexcept {
+  delete core;
+}
 
-CorePtr make_flat_core(std::shared_ptr<const Topology> topology, const void* object, UniformCall call) {
+CorePtr make_flat_core(std::shared_ptr<const Topology> topology, const void* object,
+                       UniformCall call) {
   auto compiled = std::make_shared<Compiled>();
   compiled->topology = std::move(topology);
   compiled->uniform = call;
@@ -180,14 +184,30 @@ Run::~Run() = default;
 Run::Run(Run&&) noexcept = default;
 Run& Run::operator=(Run&&) noexcept = default;
 
-Status Run::run(Executor& executor, const RunOptions& options) { return core_->run(executor, options); }
-const RunReport& Run::report() const noexcept { return core_->report; }
-EndState Run::state(TaskId task) const noexcept { return core_->state(task.value); }
-const TaskError* Run::error(TaskId task) const noexcept { return core_->error(task.value); }
-std::vector<TaskId> Run::causes(TaskId task) const { return core_->causes(task.value); }
-std::string Run::explain(TaskId task) const { return core_->explain(task.value); }
-std::string Run::name(TaskId task) const { return core_->compiled().name(task.value); }
-std::size_t Run::bytes() const noexcept { return core_->bytes(); }
+Status Run::run(Executor& executor, const RunOptions& options) {
+  return core_->run(executor, options);
+}
+const RunReport& Run::report() const noexcept {
+  return core_->report;
+}
+EndState Run::state(TaskId task) const noexcept {
+  return core_->state(task.value);
+}
+const TaskError* Run::error(TaskId task) const noexcept {
+  return core_->error(task.value);
+}
+std::vector<TaskId> Run::causes(TaskId task) const {
+  return core_->causes(task.value);
+}
+std::string Run::explain(TaskId task) const {
+  return core_->explain(task.value);
+}
+std::string Run::name(TaskId task) const {
+  return core_->compiled().name(task.value);
+}
+std::size_t Run::bytes() const noexcept {
+  return core_->bytes();
+}
 
 std::vector<TaskId> Run::ended(EndState state) const {
   std::vector<TaskId> out;

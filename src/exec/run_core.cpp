@@ -118,7 +118,7 @@ void RunCore::reset() {
   }
   times.clear();
   if (options_.record_times) times.assign(topology.tasks(), TaskTimes{});
-  errors_.clear();
+  errors_->map.clear();
   causes_.clear();
   causes_built_ = false;
   timers_.clear();
@@ -135,11 +135,14 @@ void RunCore::reset() {
 void RunCore::choose_loop() {
   const bool wide = wide_ != nullptr;
   if (general_) {
-    loop_ = wide ? pick<std::uint32_t, GeneralTasks>(shared_) : pick<std::uint8_t, GeneralTasks>(shared_);
+    loop_ = wide ? pick<std::uint32_t, GeneralTasks>(shared_)
+                 : pick<std::uint8_t, GeneralTasks>(shared_);
   } else if (compiled_->uniform != nullptr) {
-    loop_ = wide ? pick<std::uint32_t, UniformTasks>(shared_) : pick<std::uint8_t, UniformTasks>(shared_);
+    loop_ = wide ? pick<std::uint32_t, UniformTasks>(shared_)
+                 : pick<std::uint8_t, UniformTasks>(shared_);
   } else {
-    loop_ = wide ? pick<std::uint32_t, RecordTasks>(shared_) : pick<std::uint8_t, RecordTasks>(shared_);
+    loop_ =
+        wide ? pick<std::uint32_t, RecordTasks>(shared_) : pick<std::uint8_t, RecordTasks>(shared_);
   }
 }
 
@@ -177,7 +180,8 @@ Status RunCore::run(Executor& executor, const RunOptions& options) {
   {
     const std::lock_guard lock(control_->mutex);
     control_->run = this;
-    cancels_seen_.store(control_->version.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    cancels_seen_.store(control_->version.load(std::memory_order_relaxed),
+                        std::memory_order_relaxed);
   }
   const Executor::Pool* const outer = this_threads_pool;
   this_threads_pool = &pool;
@@ -231,8 +235,9 @@ void RunCore::run_alone(Worker& me) {
 
 void RunCore::run_shared(Executor::Pool& pool) {
   const Topology& topology = *compiled_->topology;
-  const std::uint32_t roots = topology.roots().empty() ? topology.tasks()
-                                                       : static_cast<std::uint32_t>(topology.roots().size());
+  const std::uint32_t roots = topology.roots().empty()
+                                  ? topology.tasks()
+                                  : static_cast<std::uint32_t>(topology.roots().size());
   const auto count = static_cast<std::uint32_t>(pool.workers.size());
   std::uint32_t begin = 0;
   for (std::uint32_t w = 0; w < count; ++w) {
@@ -293,7 +298,8 @@ std::uint32_t RunCore::take_root(Worker& me) {
     const auto begin = static_cast<std::uint32_t>(range);
     const auto end = static_cast<std::uint32_t>(range >> 32);
     if (begin >= end) return kNone;
-    if (!me.range.compare_exchange_weak(range, pack(begin + 1, end), std::memory_order_acq_rel)) continue;
+    if (!me.range.compare_exchange_weak(range, pack(begin + 1, end), std::memory_order_acq_rel))
+      continue;
     const std::uint32_t task = roots.empty() ? begin : roots[begin];
     if (compiled_->priorities.empty() || compiled_->priorities[task] == 0) return task;
     range = pack(begin + 1, end);
@@ -330,7 +336,8 @@ std::uint32_t RunCore::steal(Worker& me) {
     const auto end = static_cast<std::uint32_t>(range >> 32);
     if (&victim == &me || begin >= end) continue;
     const std::uint32_t middle = begin + (end - begin) / 2;
-    if (!victim.range.compare_exchange_strong(range, pack(begin, middle), std::memory_order_acq_rel)) {
+    if (!victim.range.compare_exchange_strong(range, pack(begin, middle),
+                                              std::memory_order_acq_rel)) {
       continue;
     }
     me.range.store(pack(middle, end), std::memory_order_release);
@@ -377,9 +384,9 @@ std::uint32_t RunCore::find_work(Worker& me, bool searching) {
     caller_parked_.store(true, std::memory_order_seq_cst);
     const std::uint32_t ticket = pool_->idle.announce();
     const bool awake = finished() || has_work() || cancels_pending();
-    const bool counted = awake ? pool_->idle.withdraw()
-                               : pool_->idle.sleep(ticket, next_instant(),
-                                                   Idle<>::kEverybody | Idle<>::kCaller);
+    const bool counted =
+        awake ? pool_->idle.withdraw()
+              : pool_->idle.sleep(ticket, next_instant(), Idle<>::kEverybody | Idle<>::kCaller);
     caller_parked_.store(false, std::memory_order_relaxed);
     if (!counted) pool_->idle.start_searching();
   }
@@ -400,8 +407,12 @@ std::uint32_t RunCore::find_alone(Worker& me) {
       continue;
     }
     const std::uint32_t ticket = pool_->idle.announce();
-    const bool counted = cancels_pending() ? pool_->idle.withdraw() : pool_->idle.sleep(ticket, until);
-    if (counted) pool_->idle.stop_searching();
+    const bool counted =
+        cancels_pending() ? pool_->idle.withdraw() : pool_->idle.sleep(ticket, until);
+    if (counted) {  // inside a task of another run, the call may have been meant for that run
+      pool_->idle.stop_searching();
+      pool_->idle.published();
+    }
     note(me);
   }
 }
@@ -434,7 +445,8 @@ void RunCore::make_ready(Worker& me, std::uint32_t task) {
 bool RunCore::admit(Worker& me, std::uint32_t task) {
   if ((task & kTicket) != 0) return true;
   std::uint32_t attention = control_->attention.load(std::memory_order_acquire);
-  while ((attention & Control::State::kPaused) != 0 && (attention & Control::State::kCancelRun) == 0) {
+  while ((attention & Control::State::kPaused) != 0 &&
+         (attention & Control::State::kCancelRun) == 0) {
     if (options_.attention.cancel != nullptr || options_.deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       note(me);
@@ -463,7 +475,8 @@ void RunCore::settle_cells(Worker& me, std::uint32_t first, EndState first_state
     work.pop_back();
     if (state != EndState::done) {
       std::atomic_ref<Cell>(cells[task])
-          .store(static_cast<Cell>(kPoison<Cell> | static_cast<Cell>(state)), std::memory_order_relaxed);
+          .store(static_cast<Cell>(kPoison<Cell> | static_cast<Cell>(state)),
+                 std::memory_order_relaxed);
       not_done_[static_cast<std::size_t>(state)].fetch_add(1, std::memory_order_relaxed);
     }
     me.count_ended();

@@ -1,11 +1,12 @@
 /// \file
 /// The engine: state of one run, and the loops in which workers carry it out.
 ///
-/// One cell per task counts the dependencies that have not ended. The worker that takes the count from
-/// one to zero runs the task, so no other synchronisation is needed. The top bit of a cell ("poison")
-/// says that a dependency did not end well: such a task is settled on the cold path. A cell that was
-/// never poisoned belongs, once the run is over, to a task that is done; a cell of any other task holds
-/// poison | EndState. The path of a task that succeeds therefore writes nothing but counters.
+/// One cell per task counts the dependencies that have not ended. The worker that takes the count
+/// from one to zero runs the task, so no other synchronisation is needed. The top bit of a cell
+/// ("poison") says that a dependency did not end well: such a task is settled on the cold path. A
+/// cell that was never poisoned belongs, once the run is over, to a task that is done; a cell of
+/// any other task holds poison | EndState. The path of a task that succeeds therefore writes
+/// nothing but counters.
 #pragma once
 
 #include <atomic>
@@ -34,7 +35,7 @@ struct Control::State {
   std::mutex mutex;
   std::unordered_set<std::uint32_t> cancelled;  ///< Under mutex.
   std::atomic<std::uint32_t> version{0};        ///< Grows with every cancelled task.
-  detail::RunCore* run = nullptr;  ///< Under mutex.
+  detail::RunCore* run = nullptr;               ///< Under mutex.
 };
 
 namespace detail {
@@ -132,6 +133,8 @@ class RunCore {
   [[nodiscard]] const RunOptions& options() const noexcept { return options_; }
   [[nodiscard]] Reactor* reactor() const noexcept { return reactor_.get(); }
   [[nodiscard]] Outcome call_here(TaskContext& context) noexcept;
+  /// In a fresh worker process: drops what other threads may have been holding at the fork.
+  void become_child();
   /// In a worker process: sets the end state of a dependency; calls a task to its end.
   void pretend_ended(std::uint32_t task, EndState state) noexcept;
   Outcome call_in_child(std::uint32_t task, std::uint32_t attempt, std::int64_t deadline_ns);
@@ -212,8 +215,13 @@ class RunCore {
   TokenBank tokens_;
   PriorityQueue prioritised_;
   std::vector<PolicyState> policy_states_;
-  mutable std::mutex errors_mutex_;
-  std::unordered_map<std::uint32_t, TaskError> errors_;
+  /// Behind a pointer: a forked process may inherit it in the middle of a change, and takes a new
+  /// one.
+  struct Errors {
+    std::mutex mutex;
+    std::unordered_map<std::uint32_t, TaskError> map;
+  };
+  std::unique_ptr<Errors> errors_ = std::make_unique<Errors>();
   std::mutex expansions_mutex_;
   std::vector<std::unique_ptr<Expansion>> expansions_;
   Worker* alone_ = nullptr;  ///< The worker of a run that has only one.

@@ -1,7 +1,7 @@
-// Explores schedules of the work-stealing deque and of parking: real threads of which only one runs at a
-// time, and at every atomic operation a seeded choice decides which one goes on. A thread that sleeps in
-// the "kernel" cannot be chosen; when nobody can, a wake-up was lost. Interleavings only: the model is
-// sequentially consistent and says nothing about weaker orderings.
+// Explores schedules of the work-stealing deque and of parking: real threads of which only one runs
+// at a time, and at every atomic operation a seeded choice decides which one goes on. A thread that
+// sleeps in the "kernel" cannot be chosen; when nobody can, a wake-up was lost. Interleavings only:
+// the model is sequentially consistent and says nothing about weaker orderings.
 #include <gtest/gtest.h>
 
 #include <condition_variable>
@@ -152,7 +152,8 @@ struct ExploredKernel {
   static bool has_barrier() noexcept { return true; }
   static void all_cpus_barrier() { point(); }
   static inline std::uint64_t wakes = 0;
-  static void sleep(Explored<std::uint32_t>& word, std::uint32_t expected, std::int64_t, std::uint32_t) {
+  static void sleep(Explored<std::uint32_t>& word, std::uint32_t expected, std::int64_t,
+                    std::uint32_t) {
     if (word.load() != expected) return;  // as the futex does, atomically with going to sleep
     const std::uint64_t before = wakes;
     Explorer::current()->sleep([before] { return wakes != before; });
@@ -192,8 +193,8 @@ TEST(Schedules, DequeHandsEveryTaskToExactlyOneThread) {
   }
 }
 
-// Two workers take items that a third thread publishes; then all go home. `recheck` false plants the
-// classical fault: going to sleep without looking once more.
+// Two workers take items that a third thread publishes; then all go home. `recheck` false plants
+// the classical fault: going to sleep without looking once more.
 bool everybody_comes_home(std::uint64_t seed, bool recheck) {
   constexpr int kItems = 3;
   Idle<Explored, ExploredKernel> idle;

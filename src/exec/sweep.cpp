@@ -29,18 +29,21 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
-Result<std::size_t> count_points(const std::vector<Axis>& axes, const std::vector<std::string>& measures) {
+Result<std::size_t> count_points(const std::vector<Axis>& axes,
+                                 const std::vector<std::string>& measures) {
   std::set<std::string> names;
   std::size_t points = 1;
   for (const Axis& axis : axes) {
     if (!names.insert(axis.name).second) {
-      return Error{Errc::duplicate_name, fmt::format("The name \"{}\" is used twice.", axis.name), {}};
+      return Error{
+          Errc::duplicate_name, fmt::format("The name \"{}\" is used twice.", axis.name), {}};
     }
     if (axis.values.empty()) {
       return Error{Errc::bad_request, fmt::format("The axis \"{}\" has no values.", axis.name), {}};
     }
     if (points > kMostPoints / axis.values.size()) {
-      return Error{Errc::too_large, fmt::format("The grid has more than {} points.", kMostPoints), {}};
+      return Error{
+          Errc::too_large, fmt::format("The grid has more than {} points.", kMostPoints), {}};
     }
     points *= axis.values.size();
   }
@@ -89,8 +92,8 @@ Result<Table> sweep(Executor& executor, std::vector<Axis> axes, std::vector<std:
           NEUROLENS_ASSIGN(std::vector<double> values, function(Point(axes, i), context));
           if (values.size() != measures.size()) {
             return Error{Errc::bad_request,
-                         fmt::format("The function returned {} numbers for {} measures.", values.size(),
-                                     measures.size()),
+                         fmt::format("The function returned {} numbers for {} measures.",
+                                     values.size(), measures.size()),
                          {}};
           }
           return values;
@@ -111,11 +114,13 @@ Result<Table> sweep(Executor& executor, std::vector<Axis> axes, std::vector<std:
     for (const Axis& axis : axes) row.push_back(point[axis.name]);
     const std::vector<double>* const values = run.find(handles[i]);
     for (std::size_t m = 0; m < measures.size(); ++m) {
-      row.push_back(values != nullptr ? json::Value(json::Value::Data((*values)[m])) : json::Value());
+      row.push_back(values != nullptr ? json::Value(json::Value::Data((*values)[m]))
+                                      : json::Value());
     }
     row.emplace_back(json::Value::Data(std::string(to_string(run.state(handles[i].task)))));
     const TaskError* const error = run.error(handles[i].task);
-    row.push_back(error != nullptr ? json::Value(json::Value::Data(error->error.message)) : json::Value());
+    row.push_back(error != nullptr ? json::Value(json::Value::Data(error->error.message))
+                                   : json::Value());
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -123,10 +128,12 @@ Result<Table> sweep(Executor& executor, std::vector<Axis> axes, std::vector<std:
 
 std::string Table::csv() const {
   std::string out;
-  for (std::size_t c = 0; c < columns.size(); ++c) out += (c > 0 ? "," : "") + csv_field(columns[c]);
+  for (std::size_t c = 0; c < columns.size(); ++c)
+    out += (c > 0 ? "," : "") + csv_field(columns[c]);
   out += "\r\n";
   for (const auto& row : rows) {
-    for (std::size_t c = 0; c < row.size(); ++c) out += (c > 0 ? "," : "") + csv_field(plain(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c)
+      out += (c > 0 ? "," : "") + csv_field(plain(row[c]));
     out += "\r\n";
   }
   return out;

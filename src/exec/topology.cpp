@@ -13,9 +13,8 @@ std::string named(const NameOf& name_of, std::uint32_t task) {
 
 Status check_edges(std::uint32_t tasks, std::span<const Edge> edges) {
   if (tasks > kMostTasks) {
-    return Error{Errc::out_of_range,
-                 fmt::format("{} tasks; a graph can have {}.", tasks, kMostTasks),
-                 {}};
+    return Error{
+        Errc::out_of_range, fmt::format("{} tasks; a graph can have {}.", tasks, kMostTasks), {}};
   }
   if (edges.size() > 0xFFFF'FFFFu) {
     return Error{Errc::out_of_range,
@@ -24,10 +23,11 @@ Status check_edges(std::uint32_t tasks, std::span<const Edge> edges) {
   }
   for (const Edge& edge : edges) {
     if (edge.from >= tasks || edge.to >= tasks) {
-      return Error{Errc::out_of_range,
-                   fmt::format("A dependency goes from task {} to task {}, but there are only {} tasks.",
-                               edge.from, edge.to, tasks),
-                   {}};
+      return Error{
+          Errc::out_of_range,
+          fmt::format("A dependency goes from task {} to task {}, but there are only {} tasks.",
+                      edge.from, edge.to, tasks),
+          {}};
     }
   }
   return {};
@@ -63,7 +63,8 @@ std::string describe_cycle(std::span<const std::uint32_t> offsets,
         path.push_back({to, offsets[to]});
         continue;
       }
-      auto begin = std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.task == to; });
+      auto begin =
+          std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.task == to; });
       constexpr std::ptrdiff_t kShown = 40;
       std::string text;
       const auto length = path.end() - begin;
@@ -159,9 +160,11 @@ Result<Topology> Topology::compile(std::uint32_t tasks, std::span<const Edge> ed
     if (end - begin < 2) continue;
     if (has_rules) {
       std::vector<std::pair<std::uint32_t, EdgeRule>> row;
-      for (std::uint32_t e = begin; e < end; ++e) row.emplace_back(out.successors_[e], out.rules_[e]);
-      std::stable_sort(row.begin(), row.end(),
-                       [&](const auto& a, const auto& b) { return level[a.first] > level[b.first]; });
+      for (std::uint32_t e = begin; e < end; ++e)
+        row.emplace_back(out.successors_[e], out.rules_[e]);
+      std::stable_sort(row.begin(), row.end(), [&](const auto& a, const auto& b) {
+        return level[a.first] > level[b.first];
+      });
       for (std::uint32_t e = begin; e < end; ++e) {
         std::tie(out.successors_[e], out.rules_[e]) = row[e - begin];
       }

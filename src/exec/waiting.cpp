@@ -87,7 +87,8 @@ Status TokenBank::check(const std::vector<TokenDemand>& demand) const {
                    {}};
     }
     if (!seen.insert(d.name).second) {
-      return Error{Errc::duplicate_name, fmt::format("The token \"{}\" is asked for twice.", d.name), {}};
+      return Error{
+          Errc::duplicate_name, fmt::format("The token \"{}\" is asked for twice.", d.name), {}};
     }
   }
   return {};
@@ -123,7 +124,8 @@ bool TokenBank::acquire(std::uint32_t task, const std::vector<TokenDemand>& dema
   return false;
 }
 
-void TokenBank::release(const std::vector<TokenDemand>& demand, std::vector<std::uint32_t>& granted) {
+void TokenBank::release(const std::vector<TokenDemand>& demand,
+                        std::vector<std::uint32_t>& granted) {
   const std::lock_guard lock(mutex_);
   for (const TokenDemand& d : demand) free_.find(d.name)->second += d.amount;
   std::set<std::string_view> reserved;  // tokens that somebody further ahead waits for

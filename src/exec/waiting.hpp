@@ -1,5 +1,6 @@
 /// \file
-/// Tasks that are ready in principle and wait for something else: an instant, a token, or their turn.
+/// Tasks that are ready in principle and wait for something else: an instant, a token, or their
+/// turn.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,7 @@
 /// \file
 /// Tasks that wait without holding a worker: C++20 coroutines that return Async<T>.
-/// In Mode::async one thread runs all of them and overlaps their waiting (epoll, timers). In the other
-/// modes a coroutine task holds its worker while it waits; values and errors are the same.
+/// In Mode::async one thread runs all of them and overlaps their waiting (epoll, timers). In the
+/// other modes a coroutine task holds its worker while it waits; values and errors are the same.
 #pragma once
 
 #include <coroutine>
@@ -93,7 +93,9 @@ class [[nodiscard]] Async {
  public:
   using value_type = T;
   struct promise_type : detail::Promise<T> {
-    Async get_return_object() { return Async(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Async get_return_object() {
+      return Async(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
   };
 
   Async(Async&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
@@ -142,6 +144,8 @@ class [[nodiscard]] Async {
   return {{detail::Wait::Kind::writable, fd, 0}};
 }
 /// co_await yield_now(): lets other ready tasks go first.
-[[nodiscard]] inline detail::WaitFor yield_now() { return {{detail::Wait::Kind::instant, -1, 0}}; }
+[[nodiscard]] inline detail::WaitFor yield_now() {
+  return {{detail::Wait::Kind::instant, -1, 0}};
+}
 
 }  // namespace neurolens::exec

@@ -1,7 +1,8 @@
 /// \file
-/// A folder of results of finished tasks, so that a run that was killed does not start from nothing.
-/// Every entry is one file named by a SHA-256 of the task's code version, path and arguments. Files
-/// appear whole or not at all and carry a checksum: a damaged one counts as absent.
+/// A folder of results of finished tasks, so that a run that was killed does not start from
+/// nothing. Every entry is one file named by a SHA-256 of the task's code version, path and
+/// arguments. Files appear whole or not at all and carry a checksum: a damaged one counts as
+/// absent.
 #pragma once
 
 #include <atomic>

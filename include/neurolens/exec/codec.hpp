@@ -1,7 +1,8 @@
 /// \file
 /// How a task's result becomes bytes and back: needed to cross processes and to be kept on disk.
-/// Known: trivially copyable types (but no pointers), std::string, and vector, pair, optional and map
-/// of known types. Specialise Codec for others. The bytes are for the same program on the same machine.
+/// Known: trivially copyable types (but no pointers), std::string, and vector, pair, optional and
+/// map of known types. Specialise Codec for others. The bytes are for the same program on the same
+/// machine.
 #pragma once
 
 #include <concepts>
@@ -30,8 +31,8 @@ concept Encodable = requires(const T& value, std::string& out, std::string_view&
 };
 
 template <class T>
-  requires(std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> && !std::is_pointer_v<T>)
-struct Codec<T> {
+requires(std::is_trivially_copyable_v<T>&& std::is_default_constructible_v<T> &&
+         !std::is_pointer_v<T>) struct Codec<T> {
   static void write(const T& value, std::string& out) {
     out.append(reinterpret_cast<const char*>(&value), sizeof(T));
   }
@@ -90,8 +91,7 @@ struct Codec<std::vector<T>> {
 };
 
 template <Encodable A, Encodable B>
-  requires(!std::is_trivially_copyable_v<std::pair<A, B>>)
-struct Codec<std::pair<A, B>> {
+requires(!std::is_trivially_copyable_v<std::pair<A, B>>) struct Codec<std::pair<A, B>> {
   static void write(const std::pair<A, B>& value, std::string& out) {
     Codec<A>::write(value.first, out);
     Codec<B>::write(value.second, out);
@@ -106,8 +106,7 @@ struct Codec<std::pair<A, B>> {
 };
 
 template <Encodable T>
-  requires(!std::is_trivially_copyable_v<std::optional<T>>)
-struct Codec<std::optional<T>> {
+requires(!std::is_trivially_copyable_v<std::optional<T>>) struct Codec<std::optional<T>> {
   static void write(const std::optional<T>& value, std::string& out) {
     out += value ? '\1' : '\0';
     if (value) Codec<T>::write(*value, out);

@@ -22,8 +22,8 @@ struct RunProgress {
   std::optional<Nanoseconds> estimate_left;
 };
 
-/// Controls the run whose RunOptions::control points to it. One run at a time; a later run may use the
-/// same object again after reset(). Must outlive the run.
+/// Controls the run whose RunOptions::control points to it. One run at a time; a later run may use
+/// the same object again after reset(). Must outlive the run.
 class Control {
  public:
   Control();
@@ -33,8 +33,9 @@ class Control {
 
   /// Ends the run early: tasks that have not begun end `cancelled`, running ones are asked to stop.
   void cancel();
-  /// Cancels one task: before it began it ends `cancelled` and its dependents are skipped; a running
-  /// one sees TaskContext::cancelled() and ends `cancelled` if it then fails, `done` if it does not.
+  /// Cancels one task: before it began it ends `cancelled` and its dependents are skipped; a
+  /// running one sees TaskContext::cancelled() and ends `cancelled` if it then fails, `done` if it
+  /// does not.
   void cancel(TaskId task);
   /// No task begins until resume(). Running ones go on.
   void pause();

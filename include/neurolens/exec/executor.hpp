@@ -1,10 +1,10 @@
 /// \file
 /// Workers that run graphs, and what a run can be asked for and tells afterwards.
-/// Method: every worker keeps its ready tasks in a work-stealing deque; a task starts the moment its
-/// last dependency ends, there are no barriers. Idle workers look for work for some microseconds and
-/// then sleep in the kernel: an idle executor uses no CPU.
-/// Known limit: one run at a time per executor; a second one waits. A run started by a task of the same
-/// executor is carried out serially by that task's worker.
+/// Method: every worker keeps its ready tasks in a work-stealing deque; a task starts the moment
+/// its last dependency ends, there are no barriers. Idle workers look for work for some
+/// microseconds and then sleep in the kernel: an idle executor uses no CPU. Known limit: one run at
+/// a time per executor; a second one waits. A run started by a task of the same executor is carried
+/// out serially by that task's worker.
 #pragma once
 
 #include <array>
@@ -42,8 +42,9 @@ enum class Mode : std::uint8_t {
 /// How to carry out one run. The defaults cost nothing per task.
 struct RunOptions {
   Mode mode = Mode::threads;
-  /// Results do not depend on the number of workers or on timing: workers take over the floating-point
-  /// environment of the caller, and options that let timing decide what runs (fail_fast) are refused.
+  /// Results do not depend on the number of workers or on timing: workers take over the
+  /// floating-point environment of the caller, and options that let timing decide what runs
+  /// (fail_fast) are refused.
   bool deterministic = false;
   /// Cancel the run at the first task that fails or times out.
   bool fail_fast = false;
@@ -52,8 +53,8 @@ struct RunOptions {
   bool record_times = false;
   /// Seed of TaskContext::random and of retry jitter.
   std::uint64_t seed = 1;
-  /// Capacity of each resource token, such as {"gpu", 1}. Tasks that ask for an unlisted token or for
-  /// more than its capacity are refused before anything runs.
+  /// Capacity of each resource token, such as {"gpu", 1}. Tasks that ask for an unlisted token or
+  /// for more than its capacity are refused before anything runs.
   std::map<std::string, std::uint64_t> tokens;
   /// The run is cancelled this long after its start. Unset: no limit.
   std::optional<Nanoseconds> deadline;

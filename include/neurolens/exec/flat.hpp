@@ -1,7 +1,7 @@
 /// \file
 /// Graphs whose tasks share one function of the task's number: the cheapest kind, for millions of
-/// small tasks. Failures are handled as everywhere: an exception or a returned error fails that task,
-/// its dependents are skipped, the others run.
+/// small tasks. Failures are handled as everywhere: an exception or a returned error fails that
+/// task, its dependents are skipped, the others run.
 #pragma once
 
 #include <concepts>
@@ -52,7 +52,8 @@ Outcome call_flat(const void* object, TaskContext& context) {
 
 }  // namespace detail
 
-/// A function of a task's number: `void f(uint32_t)`, `Status f(uint32_t)`, or either with TaskContext&.
+/// A function of a task's number: `void f(uint32_t)`, `Status f(uint32_t)`, or either with
+/// TaskContext&.
 template <class F>
 concept FlatFunction =
     std::invocable<const F&, std::uint32_t> || std::invocable<const F&, TaskContext&>;

@@ -14,8 +14,8 @@
 /// A function takes its dependencies' results by const reference, in the order in which they were
 /// listed; a first parameter TaskContext& is passed when it asks for one. It returns T, void,
 /// Result<T>, Status or Async<T>. Throwing or returning an error fails the task, not the program.
-/// Results are freed as soon as the last task that reads them is done; results that nobody reads are
-/// kept until the next run, and so are those whose readers did not end well.
+/// Results are freed as soon as the last task that reads them is done; results that nobody reads
+/// are kept until the next run, and so are those whose readers did not end well.
 #pragma once
 
 #include <concepts>
@@ -44,8 +44,7 @@ struct Handle {
   std::uint32_t graph = 0;
   /// Handles of tasks can be used where only the order matters.
   operator Handle<void>() const  // NOLINT: conversion is the point
-    requires(!std::is_void_v<T>)
-  {
+      requires(!std::is_void_v<T>) {
     return {task, source, graph};
   }
 };
@@ -76,7 +75,8 @@ template <class T, class U>
 [[nodiscard]] FallbackOf<T> fallback(Handle<T> handle, U&& value) {
   return {handle, T(std::forward<U>(value))};
 }
-/// Argument: const Ended<T>& or Ended<T>, telling what became of the dependency. The task runs anyway.
+/// Argument: const Ended<T>& or Ended<T>, telling what became of the dependency. The task runs
+/// anyway.
 template <class T>
 [[nodiscard]] MaybeOf<T> maybe(Handle<T> handle) {
   return {handle};
@@ -97,12 +97,14 @@ template <class T>
   return {handle, EdgeRule::run_anyway};
 }
 /// No argument: the task is skipped when the dependency's result is false.
-[[nodiscard]] inline WhenOf when(Handle<bool> handle) { return {handle}; }
+[[nodiscard]] inline WhenOf when(Handle<bool> handle) {
+  return {handle};
+}
 
 /// Name and policy of a task; a plain string names it.
 struct TaskSpec {
   TaskSpec() = default;
-  TaskSpec(const char* task_name) : name(task_name) {}             // NOLINT: conversion is the point
+  TaskSpec(const char* task_name) : name(task_name) {}  // NOLINT: conversion is the point
   TaskSpec(std::string task_name) : name(std::move(task_name)) {}  // NOLINT
   TaskSpec(std::string task_name, Policy task_policy)
       : name(std::move(task_name)), policy(std::move(task_policy)) {}
@@ -124,7 +126,8 @@ class Builder {
 
   void* allocate(std::size_t size, std::size_t align);
   std::uint32_t allocate_slot(std::size_t size, std::size_t align);
-  std::uint32_t add_task(TaskRecord record, const NodeOps& ops, std::uint32_t* readers, TaskSpec spec);
+  std::uint32_t add_task(TaskRecord record, const NodeOps& ops, std::uint32_t* readers,
+                         TaskSpec spec);
   std::uint32_t add_input(std::string name, const NodeOps& ops, const void* node);
   void add_edge(std::uint32_t from, std::uint32_t to, EdgeRule rule);
   void add_reader(std::uint32_t task);
@@ -149,7 +152,8 @@ void mark_input(RunCore& core, std::uint32_t input) noexcept;
 // Runtime state and functions of fan-outs.
 void start_expansion(TaskContext& context, std::uint32_t count, void* object,
                      void (*element)(void* object, std::uint32_t index, TaskContext& context));
-Outcome report_element(TaskContext& context, std::uint32_t element, std::exception_ptr error) noexcept;
+Outcome report_element(TaskContext& context, std::uint32_t element,
+                       std::exception_ptr error) noexcept;
 
 template <class T>
 struct InputNode {
@@ -244,14 +248,17 @@ class CompiledGraph {
   std::shared_ptr<const detail::Compiled> data_;
 };
 
-/// Builds a graph. Mistakes (duplicate names, handles of another graph, cycles) are kept and reported
-/// by compile(). Not thread-safe.
+/// Builds a graph. Mistakes (duplicate names, handles of another graph, cycles) are kept and
+/// reported by compile(). Not thread-safe.
 class Graph {
  public:
-  /// Prefix "NAME/" for tasks added while it lives: sub-graphs are functions that add tasks to a graph.
+  /// Prefix "NAME/" for tasks added while it lives: sub-graphs are functions that add tasks to a
+  /// graph.
   class Scope {
    public:
-    Scope(Graph& graph, const std::string& name) : graph_(graph) { graph_.builder_.push_scope(name); }
+    Scope(Graph& graph, const std::string& name) : graph_(graph) {
+      graph_.builder_.push_scope(name);
+    }
     ~Scope() { graph_.builder_.pop_scope(); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -278,24 +285,24 @@ class Graph {
 
   /// Adds a task; `dependencies` are handles, fallback(), maybe(), gather(), after(), when().
   template <class F, class... D>
-    requires(!std::convertible_to<F, TaskSpec>)
-  auto add(F function, D... dependencies) {
+  requires(!std::convertible_to<F, TaskSpec>) auto add(F function, D... dependencies) {
     return add(TaskSpec(), std::move(function), std::move(dependencies)...);
   }
   template <class F, class... D>
   auto add(TaskSpec spec, F function, D... dependencies) {
     return std::apply(
         [&](auto&&... args) {
-          return add_node(std::move(spec), std::move(function),
-                          std::make_index_sequence<(std::size_t{0} + ... + std::is_same_v<D, WhenOf>)>(),
-                          std::tie(dependencies...), std::move(args)...);
+          return add_node(
+              std::move(spec), std::move(function),
+              std::make_index_sequence<(std::size_t{0} + ... + std::is_same_v<D, WhenOf>)>(),
+              std::tie(dependencies...), std::move(args)...);
         },
         std::tuple_cat(to_arg(dependencies)...));
   }
 
-  /// A task for every element of a result, at run time: Handle<vector<R>>, in the order of elements.
-  /// `function(element)` or `function(TaskContext&, element)`. The first failing element (by index)
-  /// fails the whole.
+  /// A task for every element of a result, at run time: Handle<vector<R>>, in the order of
+  /// elements. `function(element)` or `function(TaskContext&, element)`. The first failing element
+  /// (by index) fails the whole.
   template <class F, class T>
   auto map(TaskSpec spec, F function, Handle<std::vector<T>> elements) {
     if constexpr (std::invocable<const F&, TaskContext&, const T&>) {
@@ -345,7 +352,8 @@ class Graph {
  private:
   template <class T>
   std::uint32_t slot() {
-    static_assert(alignof(T) <= alignof(std::max_align_t), "results with wider alignment need a pointer");
+    static_assert(alignof(T) <= alignof(std::max_align_t),
+                  "results with wider alignment need a pointer");
     return builder_.allocate_slot(sizeof(detail::Slot<T>), alignof(detail::Slot<T>));
   }
 
@@ -419,8 +427,8 @@ class Graph {
     std::array<detail::Source, sizeof...(I)> conditions{};
     std::size_t count = 0;
     std::apply([&](auto&... d) { (collect(d, conditions.data(), count), ...); }, dependencies);
-    constexpr bool kStateless = std::is_empty_v<F> && std::is_void_v<T> && sizeof...(Args) == 0 &&
-                                sizeof...(I) == 0;
+    constexpr bool kStateless =
+        std::is_empty_v<F> && std::is_void_v<T> && sizeof...(Args) == 0 && sizeof...(I) == 0;
     std::uint32_t* readers = nullptr;
     std::uint32_t slot_offset = 0;
     const void* where = nullptr;
@@ -430,12 +438,15 @@ class Graph {
     } else {
       if constexpr (!std::is_void_v<T>) slot_offset = slot<T>();
       auto* const node = ::new (builder_.allocate(sizeof(N), alignof(N)))
-          N{std::move(function), {slot_offset, 0}, std::tuple<Args...>(std::move(args)...), conditions};
+          N{std::move(function),
+            {slot_offset, 0},
+            std::tuple<Args...>(std::move(args)...),
+            conditions};
       where = node;
       if constexpr (!std::is_void_v<T>) readers = &node->output.readers;
     }
-    const std::uint32_t task = builder_.add_task({&detail::call_node<N>, where}, detail::ops_of<N, T>(),
-                                                 readers, std::move(spec));
+    const std::uint32_t task = builder_.add_task({&detail::call_node<N>, where},
+                                                 detail::ops_of<N, T>(), readers, std::move(spec));
     if constexpr (detail::is_async<typename N::Raw>) builder_.set_coroutine();
     std::apply([&](auto&... d) { (connect(d, task), ...); }, dependencies);
     return Handle<T>{TaskId{task}, {slot_offset, task, detail::kNoTask}, builder_.id()};
@@ -446,11 +457,14 @@ class Graph {
     using N = detail::MapNode<F, T, R>;
     const std::uint32_t slot_offset = slot<std::vector<R>>();
     auto* const node = ::new (builder_.allocate(sizeof(N), alignof(N)))
-        N{std::move(function), {slot_offset, 0}, {{elements.source}}, {},
+        N{std::move(function),
+          {slot_offset, 0},
+          {{elements.source}},
+          {},
           slot<std::unique_ptr<typename N::State>>()};
-    const std::uint32_t task = builder_.add_task({&detail::call_node<N>, node},
-                                                 detail::ops_of<N, std::vector<R>>(),
-                                                 &node->output.readers, std::move(spec));
+    const std::uint32_t task =
+        builder_.add_task({&detail::call_node<N>, node}, detail::ops_of<N, std::vector<R>>(),
+                          &node->output.readers, std::move(spec));
     builder_.set_expansion();
     connect(elements, task);
     return {TaskId{task}, {slot_offset, task, detail::kNoTask}, builder_.id()};
@@ -472,11 +486,12 @@ class GraphRun : public Run {
     slot.fill(std::move(value), 1);
     detail::mark_input(core(), input.source.input);
   }
-  /// The result; nullptr when the task did not end `done` or the result was freed after its last reader.
-  /// Valid until the next run.
+  /// The result; nullptr when the task did not end `done` or the result was freed after its last
+  /// reader. Valid until the next run.
   template <class T>
   [[nodiscard]] const T* find(Handle<T> handle) const {
-    if (handle.graph != detail::graph_of(core()) || state(handle.task) != EndState::done) return nullptr;
+    if (handle.graph != detail::graph_of(core()) || state(handle.task) != EndState::done)
+      return nullptr;
     const auto& slot = detail::Slot<T>::at(detail::slots_of(core()), handle.source.slot);
     return slot.readers.load(std::memory_order_relaxed) != 0 ? &slot.value() : nullptr;
   }

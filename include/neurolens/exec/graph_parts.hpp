@@ -37,7 +37,8 @@ struct Ended {
 template <class T>
 class Gathered {
  public:
-  Gathered(std::byte* slots, std::span<const std::uint32_t> offsets) : slots_(slots), offsets_(offsets) {}
+  Gathered(std::byte* slots, std::span<const std::uint32_t> offsets)
+      : slots_(slots), offsets_(offsets) {}
   [[nodiscard]] std::size_t size() const { return offsets_.size(); }
   [[nodiscard]] const T& operator[](std::size_t i) const;
 
@@ -61,7 +62,9 @@ struct Slot {
     return *reinterpret_cast<const Slot*>(slots + offset);
   }
   [[nodiscard]] T& value() { return *std::launder(reinterpret_cast<T*>(storage)); }
-  [[nodiscard]] const T& value() const { return *std::launder(reinterpret_cast<const T*>(storage)); }
+  [[nodiscard]] const T& value() const {
+    return *std::launder(reinterpret_cast<const T*>(storage));
+  }
   template <class U>
   void fill(U&& from, std::uint32_t count) {
     ::new (static_cast<void*>(storage)) T(std::forward<U>(from));
@@ -107,7 +110,7 @@ inline constexpr std::uint32_t kNoTask = 0xFFFF'FFFF;
 
 struct Source {
   std::uint32_t slot = 0;
-  std::uint32_t task = kNoTask;   // kNoTask: an input
+  std::uint32_t task = kNoTask;  // kNoTask: an input
   std::uint32_t input = kNoTask;
 };
 
@@ -228,9 +231,10 @@ decltype(auto) call_function(const F& function, TaskContext& context, const Args
   if constexpr (std::invocable<const F&, TaskContext&, decltype(args.get(context))...>) {
     return function(context, args.get(context)...);
   } else {
-    static_assert(std::invocable<const F&, decltype(args.get(context))...>,
-                  "the function does not take the results of the listed dependencies (in this order, by "
-                  "value or const reference), or is not const (a mutable lambda)");
+    static_assert(
+        std::invocable<const F&, decltype(args.get(context))...>,
+        "the function does not take the results of the listed dependencies (in this order, by "
+        "value or const reference), or is not const (a mutable lambda)");
     return function(args.get(context)...);
   }
 }
@@ -246,7 +250,10 @@ struct Node {
                                      std::declval<const Args&>()...));
   decltype(auto) invoke(TaskContext& context) const {
     return std::apply(
-        [&](const Args&... arg) -> decltype(auto) { return call_function(function, context, arg...); }, args);
+        [&](const Args&... arg) -> decltype(auto) {
+          return call_function(function, context, arg...);
+        },
+        args);
   }
 
   struct Flight : InFlight {
@@ -357,7 +364,8 @@ const NodeOps& ops_of() {
     }
     fill_result_ops<N, T>(ops);
     ops.release = [](const void* node, std::byte* slots) {
-      std::apply([&](const auto&... arg) { (arg.release(slots), ...); }, static_cast<const N*>(node)->args);
+      std::apply([&](const auto&... arg) { (arg.release(slots), ...); },
+                 static_cast<const N*>(node)->args);
     };
     ops.reads = [](const void* node, std::vector<std::uint32_t>& tasks) {
       visit_sources(*static_cast<const N*>(node), [&](const Source& s) {
@@ -372,7 +380,8 @@ const NodeOps& ops_of() {
     if constexpr (requires(N n) { n.state_slot; }) {  // a fan-out that was cancelled half-way
       ops.abandon = [](const void* node, TaskContext& context) {
         using State = typename N::State;
-        Slot<std::unique_ptr<State>>::at(Access::slots(context), static_cast<const N*>(node)->state_slot)
+        Slot<std::unique_ptr<State>>::at(Access::slots(context),
+                                         static_cast<const N*>(node)->state_slot)
             .drop();
       };
     }

@@ -1,8 +1,7 @@
 /// \file
-/// The contract between task wrappers, which templates in graph.hpp make, and the engine. Users of the
-/// library do not need it.
-/// Results live in one block of memory per run; each wrapper knows the offsets of its own result and
-/// of those it reads.
+/// The contract between task wrappers, which templates in graph.hpp make, and the engine. Users of
+/// the library do not need it. Results live in one block of memory per run; each wrapper knows the
+/// offsets of its own result and of those it reads.
 #pragma once
 
 #include <cstdint>

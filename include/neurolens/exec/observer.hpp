@@ -8,10 +8,10 @@
 namespace neurolens::exec {
 
 /// Sees the begin and the end of every call of a task function.
-/// Calls come from the thread that runs the task, so calls for different tasks overlap; begin and end
-/// of one call come from the same thread and nest properly. In process mode they come from the thread
-/// of the parent that waits for the worker process. An implementation must be safe for that, quick,
-/// and must not throw.
+/// Calls come from the thread that runs the task, so calls for different tasks overlap; begin and
+/// end of one call come from the same thread and nest properly. In process mode they come from the
+/// thread of the parent that waits for the worker process. An implementation must be safe for that,
+/// quick, and must not throw.
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;

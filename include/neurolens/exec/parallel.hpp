@@ -22,7 +22,7 @@ namespace neurolens::exec {
 /// What became of one function or element.
 template <class R>
 struct TaskResult {
-  TaskId id;                       ///< Index in the list.
+  TaskId id;  ///< Index in the list.
   EndState state = EndState::done;
   std::optional<R> value;          ///< Set when done.
   std::optional<TaskError> error;  ///< Set when the task has an error of its own.
@@ -58,8 +58,8 @@ ParallelResults<R> collect_results(GraphRun& run, const std::vector<Handle<R>>& 
 
 }  // namespace detail
 
-/// Runs all `functions`, `policy` applied to each. Each is called with `arguments` (const references).
-/// Errors: as Run::run; that functions failed is told in the results.
+/// Runs all `functions`, `policy` applied to each. Each is called with `arguments` (const
+/// references). Errors: as Run::run; that functions failed is told in the results.
 template <class F, class... A>
 [[nodiscard]] auto execute_parallel(Executor& executor, const std::vector<F>& functions,
                                     const RunOptions& options = {}, const Policy& policy = {},
@@ -70,15 +70,15 @@ template <class F, class... A>
   Graph graph;
   std::vector<Handle<R>> handles;
   for (const F& function : functions) {
-    handles.push_back(graph.add(TaskSpec("", policy), [&function, &arguments...] {
-      return function(arguments...);
-    }));
+    handles.push_back(graph.add(TaskSpec("", policy),
+                                [&function, &arguments...] { return function(arguments...); }));
   }
   using All = Result<ParallelResults<R>>;
   Result<CompiledGraph> compiled = std::move(graph).compile();
   if (!compiled.ok()) return All(std::move(compiled).error());
   GraphRun run(compiled.value());
-  if (Status status = run.run(executor, options); !status.ok()) return All(std::move(status).error());
+  if (Status status = run.run(executor, options); !status.ok())
+    return All(std::move(status).error());
   return All(detail::collect_results<R>(run, handles));
 }
 
@@ -95,19 +95,20 @@ template <class F, class T>
   return execute_parallel(executor, calls, options, policy);
 }
 
-/// Calls `body(begin, end)` for consecutive pieces of [0, count), each of `grain` indices (the last may
-/// be shorter). The pieces do not depend on the number of workers. Requires grain >= 1 and
+/// Calls `body(begin, end)` for consecutive pieces of [0, count), each of `grain` indices (the last
+/// may be shorter). The pieces do not depend on the number of workers. Requires grain >= 1 and
 /// count / grain <= kMostTasks. OK when every piece ended well, else the first failure.
 template <class F>
-[[nodiscard]] Status parallel_for(Executor& executor, std::size_t count, std::size_t grain, const F& body,
-                                  const RunOptions& options = {}) {
+[[nodiscard]] Status parallel_for(Executor& executor, std::size_t count, std::size_t grain,
+                                  const F& body, const RunOptions& options = {}) {
   const auto pieces = static_cast<std::uint32_t>((count + grain - 1) / grain);
   Result<Topology> topology = Topology::compile(pieces, {});
   if (!topology.ok()) return std::move(topology).error();
-  FlatRun run(std::make_shared<const Topology>(std::move(topology).value()), [&](std::uint32_t piece) {
-    const std::size_t begin = piece * grain;
-    body(begin, std::min(count, begin + grain));
-  });
+  FlatRun run(std::make_shared<const Topology>(std::move(topology).value()),
+              [&](std::uint32_t piece) {
+                const std::size_t begin = piece * grain;
+                body(begin, std::min(count, begin + grain));
+              });
   NEUROLENS_TRY(run.run(executor, options));
   return run.status();
 }
@@ -153,11 +154,11 @@ struct Table {
 };
 
 /// Evaluates `function` at every point of the grid; it returns one number per name in `measures`.
-/// Errors: bad_request for an empty axis or a name used twice, too_large for over 10 million points,
-/// else as Run::run. A failing point is a row with its state and error.
-[[nodiscard]] Result<Table> sweep(Executor& executor, std::vector<Axis> axes,
-                                  std::vector<std::string> measures,
-                                  std::function<Result<std::vector<double>>(const Point&, TaskContext&)> function,
-                                  const RunOptions& options = {}, const Policy& policy = {});
+/// Errors: bad_request for an empty axis or a name used twice, too_large for over 10 million
+/// points, else as Run::run. A failing point is a row with its state and error.
+[[nodiscard]] Result<Table> sweep(
+    Executor& executor, std::vector<Axis> axes, std::vector<std::string> measures,
+    std::function<Result<std::vector<double>>(const Point&, TaskContext&)> function,
+    const RunOptions& options = {}, const Policy& policy = {});
 
 }  // namespace neurolens::exec

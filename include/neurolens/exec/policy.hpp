@@ -1,5 +1,6 @@
 /// \file
-/// What may be asked for per task: retries, a deadline, resource tokens, priority, memory of results.
+/// What may be asked for per task: retries, a deadline, resource tokens, priority, memory of
+/// results.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ struct Retry {
   double factor = 2.0;
   /// No wait is longer.
   Nanoseconds most_delay{60'000'000'000};
-  /// Each wait is multiplied by 1 + jitter * u, u uniform in [-1, 1), from the run's seed, the task and
-  /// the attempt. In [0, 1]. Raising it spreads tasks that failed together.
+  /// Each wait is multiplied by 1 + jitter * u, u uniform in [-1, 1), from the run's seed, the task
+  /// and the attempt. In [0, 1]. Raising it spreads tasks that failed together.
   double jitter = 0.1;
   /// Which errors are worth another call; empty means all. Called on a worker; must not throw.
   std::function<bool(const TaskError&)> only_if;
@@ -51,8 +52,8 @@ struct Policy {
   /// Above 0: before all ready tasks of lower priority. Below 0: only when there is no other work.
   /// Tasks of priority 0 follow the critical path.
   std::int32_t priority = 0;
-  /// Version of the task's code. When set and the run has a checkpoint store, the result is kept under
-  /// a hash of this, the task's path and its arguments, and the task is not run again.
+  /// Version of the task's code. When set and the run has a checkpoint store, the result is kept
+  /// under a hash of this, the task's path and its arguments, and the task is not run again.
   std::optional<std::string> code_version;
 
   [[nodiscard]] bool trivial() const {

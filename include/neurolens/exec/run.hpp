@@ -31,14 +31,15 @@ class Run {
 
   /// Runs every task and returns when all have ended. Earlier results are dropped.
   /// That tasks failed is no error of run(): ask report() or states. Errors: bad_request, not_found
-  /// when the run cannot begin (an unknown token, an input without a value, a result that cannot cross
-  /// processes); unavailable when threads or processes cannot be made.
+  /// when the run cannot begin (an unknown token, an input without a value, a result that cannot
+  /// cross processes); unavailable when threads or processes cannot be made.
   [[nodiscard]] Status run(Executor& executor, const RunOptions& options = {});
 
   [[nodiscard]] const RunReport& report() const noexcept;
   /// Requires a finished run.
   [[nodiscard]] EndState state(TaskId task) const noexcept;
-  /// The task's own error; nullptr for tasks that ended `done` and for those skipped because of others.
+  /// The task's own error; nullptr for tasks that ended `done` and for those skipped because of
+  /// others.
   [[nodiscard]] const TaskError* error(TaskId task) const noexcept;
   /// Tasks that ended in `state`, in order.
   [[nodiscard]] std::vector<TaskId> ended(EndState state) const;
@@ -47,8 +48,8 @@ class Run {
   /// One sentence that follows the causes down to the first failure:
   /// "c was skipped because b was skipped because a failed: std::runtime_error: no such table".
   [[nodiscard]] std::string explain(TaskId task) const;
-  /// OK, or task_failed with the explanation of the first task (by id) that did not end well and how
-  /// many more there are.
+  /// OK, or task_failed with the explanation of the first task (by id) that did not end well and
+  /// how many more there are.
   [[nodiscard]] Status status() const;
   /// Zeroes unless RunOptions::record_times was set.
   [[nodiscard]] TaskTimes times(TaskId task) const noexcept;
@@ -69,7 +70,8 @@ class Run {
 /// A run on its own thread: start, look, wait.
 class Running {
  public:
-  /// Begins `run` in the background. `run`, `executor` and what `options` points to must outlive this.
+  /// Begins `run` in the background. `run`, `executor` and what `options` points to must outlive
+  /// this.
   Running(Run& run, Executor& executor, RunOptions options);
   /// Waits for the end.
   ~Running();

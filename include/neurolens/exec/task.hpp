@@ -77,8 +77,8 @@ class TaskContext {
   /// Random numbers that depend on the run's seed, the task and nothing else: the same for every
   /// number of workers and every mode. A retry sees the same numbers again.
   [[nodiscard]] Random random() const noexcept;
-  /// `return context.skip("nothing to do");` from a function that returns Status or Result: the task
-  /// ends `skipped`, and so do those that need its result.
+  /// `return context.skip("nothing to do");` from a function that returns Status or Result: the
+  /// task ends `skipped`, and so do those that need its result.
   [[nodiscard]] Error skip(std::string why) noexcept;
 
  private:

@@ -47,7 +47,8 @@ class Topology {
   [[nodiscard]] std::size_t edges() const noexcept { return successors_.size(); }
   /// Row limits (tasks + 1 of them); empty when there are no edges.
   [[nodiscard]] std::span<const std::uint32_t> offsets() const noexcept { return offsets_; }
-  /// Successors, the one with the longest way to the end of the graph first in each row; mask kOnly.
+  /// Successors, the one with the longest way to the end of the graph first in each row; mask
+  /// kOnly.
   [[nodiscard]] std::span<const std::uint32_t> successors() const noexcept { return successors_; }
   /// Rule of each edge, parallel to successors(); empty when all are `skip`.
   [[nodiscard]] std::span<const EdgeRule> rules() const noexcept { return rules_; }

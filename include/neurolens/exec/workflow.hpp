@@ -1,7 +1,7 @@
 /// \file
-/// Workflows: steps that are commands, neurolens commands or registered functions, described in YAML or
-/// in code, checked as a whole before anything runs, resumable after a kill.
-/// The file format is in docs/guides/workflows.md.
+/// Workflows: steps that are commands, neurolens commands or registered functions, described in
+/// YAML or in code, checked as a whole before anything runs, resumable after a kill. The file
+/// format is in docs/guides/workflows.md.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class Control;
 struct WorkflowFunction {
   /// `inputs` is an object with exactly the declared members. Safe to call from several threads.
   std::function<Result<json::Value>(const json::Value& inputs, TaskContext& context)> call;
-  /// Name and type of each input: "string", "integer", "number", "boolean", "array", "object", "any".
+  /// Name and type of each input: "string", "integer", "number", "boolean", "array", "object",
+  /// "any".
   std::map<std::string, std::string> inputs;
   /// Type of the result, from the same list.
   std::string output = "any";
@@ -42,9 +43,10 @@ struct SourcePlace {
   int column = 0;
 };
 
-/// One step as written. Texts may hold references: ${matrix.KEY}, ${steps.ID.value} (standard output
-/// without trailing line ends, or the function's result), ${steps.ID.value.MEMBER},
-/// ${steps.ID.outputs.NAME} (a path), ${run.directory}. A reference to a step is a dependency on it.
+/// One step as written. Texts may hold references: ${matrix.KEY}, ${steps.ID.value} (standard
+/// output without trailing line ends, or the function's result), ${steps.ID.value.MEMBER},
+/// ${steps.ID.outputs.NAME} (a path), ${run.directory}. A reference to a step is a dependency on
+/// it.
 struct StepDefinition {
   std::string id;
   // Exactly one of the next four.
@@ -53,13 +55,15 @@ struct StepDefinition {
   std::vector<std::string> neurolens_command;  ///< Arguments for this program.
   std::string function;                        ///< Name of a registered function.
 
-  json::Value inputs;                ///< Object: arguments of a function.
+  json::Value inputs;                      ///< Object: arguments of a function.
   std::vector<std::string> after;          ///< Steps that must have ended well.
   std::vector<std::string> after_any_end;  ///< Steps that must have ended.
-  std::optional<std::string> condition;    ///< "A == B", "A != B" or a text that is not "", "0", "false".
-  std::vector<std::pair<std::string, std::vector<json::Value>>> matrix;  ///< One step per combination.
+  std::optional<std::string>
+      condition;  ///< "A == B", "A != B" or a text that is not "", "0", "false".
+  std::vector<std::pair<std::string, std::vector<json::Value>>>
+      matrix;                                      ///< One step per combination.
   std::map<std::string, std::string> environment;  ///< Added to this program's.
-  std::string directory;                            ///< Working directory; empty: that of this program.
+  std::string directory;                       ///< Working directory; empty: that of this program.
   std::map<std::string, std::string> outputs;  ///< Files the step promises to leave, by name.
   Policy policy;                               ///< Retries, deadline, tokens, priority.
   SourcePlace place;
@@ -77,13 +81,13 @@ struct WorkflowDefinition {
 struct StepReport {
   std::string id;
   EndState state = EndState::done;
-  bool resumed = false;      ///< Finished in an earlier run, not run again.
+  bool resumed = false;  ///< Finished in an earlier run, not run again.
   std::uint32_t attempts = 0;
-  Nanoseconds begin;         ///< Since the run began.
-  Nanoseconds busy;          ///< In an earlier run, when resumed.
-  std::string value;         ///< Standard output, or the result as JSON; at most 64 KiB.
-  std::string explanation;   ///< Empty when done.
-  std::string log;           ///< File with what a command wrote; empty for functions.
+  Nanoseconds begin;        ///< Since the run began.
+  Nanoseconds busy;         ///< In an earlier run, when resumed.
+  std::string value;        ///< Standard output, or the result as JSON; at most 64 KiB.
+  std::string explanation;  ///< Empty when done.
+  std::string log;          ///< File with what a command wrote; empty for functions.
 };
 
 struct WorkflowReport {
@@ -124,10 +128,10 @@ class Workflow {
   /// wrong_type, and those of make().
   [[nodiscard]] static Result<Workflow> parse(std::string_view yaml, const std::string& file,
                                               const WorkflowFunctions& functions = {});
-  /// Checks and expands a definition. Errors: duplicate_name (both places), not_found (an unknown step,
-  /// function, token, program), wrong_type (a result that does not fit an input), bad_request (a
-  /// cycle, which is printed), permission_denied (an output that cannot be written).
-  /// `functions` must outlive the workflow.
+  /// Checks and expands a definition. Errors: duplicate_name (both places), not_found (an unknown
+  /// step, function, token, program), wrong_type (a result that does not fit an input), bad_request
+  /// (a cycle, which is printed), permission_denied (an output that cannot be written). `functions`
+  /// must outlive the workflow.
   [[nodiscard]] static Result<Workflow> make(WorkflowDefinition definition,
                                              const WorkflowFunctions& functions = {});
 
@@ -142,8 +146,8 @@ class Workflow {
   [[nodiscard]] std::string draw(DrawFormat format) const;
   /// What would run, in an order that respects the dependencies, one line a step.
   [[nodiscard]] std::string plan() const;
-  /// Runs the steps. That steps fail is told in the report. Errors: io_error and its kin when the state
-  /// directory cannot be used; as Run::run otherwise.
+  /// Runs the steps. That steps fail is told in the report. Errors: io_error and its kin when the
+  /// state directory cannot be used; as Run::run otherwise.
   [[nodiscard]] Result<WorkflowReport> run(Executor& executor, FileSystem& files,
                                            const WorkflowOptions& options = {}) const;
 
@@ -160,7 +164,8 @@ struct SimpleStep {
   std::string name;
   std::function<Status(TaskContext&)> function;
 };
-[[nodiscard]] Result<WorkflowReport> run_steps(Executor& executor, const std::vector<SimpleStep>& steps,
-                                               bool parallel, const RunOptions& options = {});
+[[nodiscard]] Result<WorkflowReport> run_steps(Executor& executor,
+                                               const std::vector<SimpleStep>& steps, bool parallel,
+                                               const RunOptions& options = {});
 
 }  // namespace neurolens::exec

@@ -14,6 +14,8 @@ std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_summary();
 std::unique_ptr<Command> make_report();
 std::unique_ptr<Command> make_validate();
+std::unique_ptr<Command> make_workflow_graph();
+std::unique_ptr<Command> make_workflow_run();
 std::unique_ptr<Command> make_zoo_build();
 std::unique_ptr<Command> make_zoo_list();
 

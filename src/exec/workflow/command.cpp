@@ -29,7 +29,8 @@ std::vector<std::string> environment_of(const CommandRequest& request) {
   std::vector<std::string> all;
   for (char** e = environ; *e != nullptr; ++e) {
     const std::string_view text = *e;
-    if (!request.environment.contains(std::string(text.substr(0, text.find('='))))) all.emplace_back(text);
+    if (!request.environment.contains(std::string(text.substr(0, text.find('=')))))
+      all.emplace_back(text);
   }
   for (const auto& [name, value] : request.environment) all.push_back(name + "=" + value);
   return all;
@@ -76,8 +77,8 @@ struct Pipe {
 };
 
 // After fork, until exec: system calls only.
-[[noreturn]] void become(const char* program, char* const* argv, char* const* envp, const char* directory,
-                         int out, int err, int trouble, pid_t parent) {
+[[noreturn]] void become(const char* program, char* const* argv, char* const* envp,
+                         const char* directory, int out, int err, int trouble, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(kCannotStart);
@@ -102,7 +103,8 @@ bool drain(int from, std::initializer_list<int> to) {
     for (const int fd : to) {
       for (ssize_t at = 0; at < got;) {
         const ssize_t wrote = write(fd, buffer + at, static_cast<std::size_t>(got - at));
-        if (wrote <= 0) break;  // a full disk loses log text; the step's own writes will fail by themselves
+        if (wrote <= 0)
+          break;  // a full disk loses log text; the step's own writes will fail by themselves
         at += wrote;
       }
     }
@@ -137,7 +139,9 @@ Status run_command(const CommandRequest& request, const TaskContext& context) {
     const int why = errno;
     close(log);
     close(value);
-    return Error{Errc::unavailable, fmt::format("The system refused a process ({}).", std::strerror(why)), {}};
+    return Error{Errc::unavailable,
+                 fmt::format("The system refused a process ({}).", std::strerror(why)),
+                 {}};
   }
   setpgid(pid, pid);
   Pipe::close_end(out.write_end);
@@ -171,13 +175,20 @@ Status run_command(const CommandRequest& request, const TaskContext& context) {
   }
   int why = 0;
   if (read(trouble.read_end, &why, sizeof why) == sizeof why) {
-    return Error{Errc::not_found, fmt::format("\"{}\" cannot be started ({}).", request.arguments[0], std::strerror(why)), {}};
+    return Error{
+        Errc::not_found,
+        fmt::format("\"{}\" cannot be started ({}).", request.arguments[0], std::strerror(why)),
+        {}};
   }
   if (WIFSIGNALED(status)) {
-    return Error{Errc::crashed, fmt::format("It was ended by signal {} ({}).", WTERMSIG(status), strsignal(WTERMSIG(status))), {}};
+    return Error{Errc::crashed,
+                 fmt::format("It was ended by signal {} ({}).", WTERMSIG(status),
+                             strsignal(WTERMSIG(status))),
+                 {}};
   }
   if (WEXITSTATUS(status) != 0) {
-    return Error{Errc::task_failed, fmt::format("It exited with status {}.", WEXITSTATUS(status)), {}};
+    return Error{
+        Errc::task_failed, fmt::format("It exited with status {}.", WEXITSTATUS(status)), {}};
   }
   return {};
 }

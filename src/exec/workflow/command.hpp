@@ -20,8 +20,8 @@ struct CommandRequest {
 };
 
 /// Waits for the end; when the context is cancelled, the whole process group gets SIGTERM and two
-/// seconds later SIGKILL. Errors: task_failed (non-zero exit status), crashed (a signal), cancelled,
-/// not_found (no such program), io_error.
+/// seconds later SIGKILL. Errors: task_failed (non-zero exit status), crashed (a signal),
+/// cancelled, not_found (no such program), io_error.
 [[nodiscard]] Status run_command(const CommandRequest& request, const TaskContext& context);
 
 }  // namespace neurolens::exec::detail

@@ -40,7 +40,8 @@ std::string describe(const Workflow::State& state, const StepInstance& s) {
       } else if (p.kind == TextPart::Kind::directory) {
         text += "${run.directory}";
       } else {
-        text += "${" + state.steps[p.steps.front()].id + (p.kind == TextPart::Kind::value ? "}" : "." + p.text + "}");
+        text += "${" + state.steps[p.steps.front()].id +
+                (p.kind == TextPart::Kind::value ? "}" : "." + p.text + "}");
       }
     }
   }
@@ -53,19 +54,23 @@ std::string draw_text(const Workflow::State& state) {
     out += printable(state.steps[i].id) + "\n";
     for (const Edge& e : state.edges) {
       if (e.to != i) continue;
-      out += fmt::format("  <- {}{}\n", printable(state.steps[e.from].id), e.rule == EdgeRule::run_anyway ? " (any end)" : "");
+      out += fmt::format("  <- {}{}\n", printable(state.steps[e.from].id),
+                         e.rule == EdgeRule::run_anyway ? " (any end)" : "");
     }
   }
   return out;
 }
 
 std::string draw_dot(const Workflow::State& state) {
-  std::string out = fmt::format("digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box];\n", escaped(state.definition.name));
+  std::string out = fmt::format("digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box];\n",
+                                escaped(state.definition.name));
   for (std::size_t i = 0; i < state.steps.size(); ++i) {
-    out += fmt::format("  s{} [label=\"{}\"{}];\n", i, escaped(state.steps[i].id), state.steps[i].condition ? ", style=dashed" : "");
+    out += fmt::format("  s{} [label=\"{}\"{}];\n", i, escaped(state.steps[i].id),
+                       state.steps[i].condition ? ", style=dashed" : "");
   }
   for (const Edge& e : state.edges) {
-    out += fmt::format("  s{} -> s{}{};\n", e.from, e.to, e.rule == EdgeRule::run_anyway ? " [style=dotted]" : "");
+    out += fmt::format("  s{} -> s{}{};\n", e.from, e.to,
+                       e.rule == EdgeRule::run_anyway ? " [style=dotted]" : "");
   }
   return out + "}\n";
 }
@@ -76,7 +81,8 @@ std::string draw_mermaid(const Workflow::State& state) {
     out += fmt::format("  s{}[\"{}\"]\n", i, mermaid_text(state.steps[i].id));
   }
   for (const Edge& e : state.edges) {
-    out += fmt::format("  s{} {} s{}\n", e.from, e.rule == EdgeRule::run_anyway ? "-.->" : "-->", e.to);
+    out += fmt::format("  s{} {} s{}\n", e.from, e.rule == EdgeRule::run_anyway ? "-.->" : "-->",
+                       e.to);
   }
   return out;
 }
@@ -85,9 +91,12 @@ std::string draw_mermaid(const Workflow::State& state) {
 
 std::string Workflow::draw(DrawFormat format) const {
   switch (format) {
-    case DrawFormat::text: return draw_text(*state_);
-    case DrawFormat::dot: return draw_dot(*state_);
-    case DrawFormat::mermaid: return draw_mermaid(*state_);
+    case DrawFormat::text:
+      return draw_text(*state_);
+    case DrawFormat::dot:
+      return draw_dot(*state_);
+    case DrawFormat::mermaid:
+      return draw_mermaid(*state_);
   }
   return {};
 }
@@ -100,7 +109,8 @@ std::string Workflow::plan() const {
     for (char& c : text) {
       if (c == '\n') c = ' ';
     }
-    out += fmt::format("{}: {}{}\n", printable(s.id), printable(text), s.condition ? " (conditional)" : "");
+    out += fmt::format("{}: {}{}\n", printable(s.id), printable(text),
+                       s.condition ? " (conditional)" : "");
   }
   return out;
 }

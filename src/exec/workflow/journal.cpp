@@ -5,21 +5,23 @@
 
 namespace neurolens::exec::detail {
 
-Result<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const std::string& path, bool resume) {
+Result<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const std::string& path,
+                                               bool resume) {
   auto journal = std::make_unique<Journal>();
   std::string kept;
   if (resume) {
     Result<std::string> text = files.read(path);
     if (!text.ok() && text.error().code != Errc::not_found) return std::move(text).error();
-    for (const std::string_view line : split(text.ok() ? *text : "", '\n')) {
+    const std::string content = text.ok() ? std::move(text).value() : std::string();
+    for (const std::string_view line : split(content, '\n')) {
       const Result<json::Value> entry = json::parse(line);
       if (!entry.ok()) continue;
       const json::Value* const step = entry->find("step");
       const json::Value* const key = entry->find("key");
       const json::Value* const value = entry->find("value");
       const json::Value* const busy = entry->find("busy_ns");
-      if (step == nullptr || !step->is_string() || key == nullptr || !key->is_string() || value == nullptr ||
-          !value->is_string() || busy == nullptr) {
+      if (step == nullptr || !step->is_string() || key == nullptr || !key->is_string() ||
+          value == nullptr || !value->is_string() || busy == nullptr) {
         continue;
       }
       journal->old_[*step->as_string()] = {*key->as_string(), *value->as_string(),

@@ -1,6 +1,6 @@
 /// \file
-/// Which steps have finished: a file that grows by one line a step, each durable before the step counts
-/// as finished. A line that a kill tore is ignored.
+/// Which steps have finished: a file that grows by one line a step, each durable before the step
+/// counts as finished. A line that a kill tore is ignored.
 #pragma once
 
 #include <map>
@@ -23,10 +23,11 @@ struct JournalEntry {
 class Journal {
  public:
   /// Reads what is there when `resume`, else begins anew. Errors: as FileSystem.
-  [[nodiscard]] static Result<std::unique_ptr<Journal>> open(FileSystem& files, const std::string& path,
-                                                             bool resume);
+  [[nodiscard]] static Result<std::unique_ptr<Journal>> open(FileSystem& files,
+                                                             const std::string& path, bool resume);
   /// The entry of a step whose key is `key`.
-  [[nodiscard]] std::optional<JournalEntry> find(const std::string& step, const std::string& key) const;
+  [[nodiscard]] std::optional<JournalEntry> find(const std::string& step,
+                                                 const std::string& key) const;
   /// Adds durably. Thread-safe.
   Status add(const std::string& step, const JournalEntry& entry);
 

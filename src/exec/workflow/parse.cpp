@@ -27,7 +27,8 @@ class Parser {
     }
     if (out.name.empty()) out.name = "workflow";
     if (out.name.find('/') != std::string::npos) {
-      return wrong(*root.find("name"), Errc::bad_request, "The name becomes a folder: it cannot hold \"/\".");
+      return wrong(*root.find("name"), Errc::bad_request,
+                   "The name becomes a folder: it cannot hold \"/\".");
     }
     if (const Value* tokens = root.find("tokens")) {
       NEUROLENS_TRY(want_object(*tokens, "tokens"));
@@ -55,13 +56,15 @@ class Parser {
   }
   Status want_object(const Value& v, std::string_view what) const {
     if (v.is_object()) return {};
-    return wrong(v, Errc::wrong_type, fmt::format("{} must be a map, not {}.", what, v.type_name()));
+    return wrong(v, Errc::wrong_type,
+                 fmt::format("{} must be a map, not {}.", what, v.type_name()));
   }
   Status known_keys(const Value& v, const std::vector<std::string>& known) const {
     for (const auto& [key, value] : *v.as_object()) {
       if (std::find(known.begin(), known.end(), key) == known.end()) {
-        return wrong(value, Errc::unknown_key,
-                     fmt::format("The key \"{}\" is not known here.{}", key, did_you_mean(key, known)));
+        return wrong(
+            value, Errc::unknown_key,
+            fmt::format("The key \"{}\" is not known here.{}", key, did_you_mean(key, known)));
       }
     }
     return {};
@@ -73,21 +76,26 @@ class Parser {
       writer.value(v);
       return std::move(writer).take();
     }
-    return wrong(v, Errc::wrong_type, fmt::format("\"{}\" must be a text, not {}.", key, v.type_name()));
+    return wrong(v, Errc::wrong_type,
+                 fmt::format("\"{}\" must be a text, not {}.", key, v.type_name()));
   }
   Result<std::uint64_t> count(const Value& v, std::string_view key) const {
     const std::optional<std::int64_t> n = v.as_int();
     if (!n) {
-      return wrong(v, Errc::wrong_type, fmt::format("\"{}\" must be an integer, not {}.", key, v.type_name()));
+      return wrong(v, Errc::wrong_type,
+                   fmt::format("\"{}\" must be an integer, not {}.", key, v.type_name()));
     }
-    if (*n < 0) return wrong(v, Errc::out_of_range, fmt::format("\"{}\" must not be negative.", key));
+    if (*n < 0)
+      return wrong(v, Errc::out_of_range, fmt::format("\"{}\" must not be negative.", key));
     return static_cast<std::uint64_t>(*n);
   }
-  Result<std::vector<std::string>> texts(const Value& v, std::string_view key, bool one_is_enough) const {
+  Result<std::vector<std::string>> texts(const Value& v, std::string_view key,
+                                         bool one_is_enough) const {
     std::vector<std::string> out;
     if (one_is_enough && v.is_string()) return std::vector<std::string>{*v.as_string()};
     if (!v.is_array()) {
-      return wrong(v, Errc::wrong_type, fmt::format("\"{}\" must be a list, not {}.", key, v.type_name()));
+      return wrong(v, Errc::wrong_type,
+                   fmt::format("\"{}\" must be a list, not {}.", key, v.type_name()));
     }
     for (const Value& element : *v.as_array()) {
       NEUROLENS_ASSIGN(std::string s, text(element, key));
@@ -115,7 +123,8 @@ class Parser {
     } else {
       unit = "?";
     }
-    const std::map<std::string_view, double> units = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}};
+    const std::map<std::string_view, double> units = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                                                      {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}};
     const auto it = units.find(unit);
     if (it == units.end() || !(number >= 0) || number * it->second > 9e18) {
       return wrong(v, Errc::wrong_type,
@@ -142,8 +151,8 @@ class Parser {
     if (const Value* d = v.find("most_delay")) {
       NEUROLENS_ASSIGN(retry.most_delay, duration(*d, "most_delay"));
     }
-    for (const auto& [key, target, least, most] :
-         {std::tuple{"factor", &retry.factor, 1.0, 1e6}, std::tuple{"jitter", &retry.jitter, 0.0, 1.0}}) {
+    for (const auto& [key, target, least, most] : {std::tuple{"factor", &retry.factor, 1.0, 1e6},
+                                                   std::tuple{"jitter", &retry.jitter, 0.0, 1.0}}) {
       const Value* const found = v.find(key);
       if (found == nullptr) continue;
       const std::optional<double> number = found->as_double();
@@ -155,10 +164,13 @@ class Parser {
     }
     if (const Value* on = v.find("on")) {
       NEUROLENS_ASSIGN(const std::vector<std::string> codes, texts(*on, "on", true));
-      const std::vector<std::string> known = {"task_failed", "timed_out", "crashed", "not_found", "io_error", "no_space", "unavailable"};
+      const std::vector<std::string> known = {"task_failed", "timed_out", "crashed",    "not_found",
+                                              "io_error",    "no_space",  "unavailable"};
       for (const std::string& code : codes) {
         if (std::find(known.begin(), known.end(), code) == known.end()) {
-          return wrong(*on, Errc::not_found, fmt::format("No error is called \"{}\".{}", code, did_you_mean(code, known)));
+          return wrong(
+              *on, Errc::not_found,
+              fmt::format("No error is called \"{}\".{}", code, did_you_mean(code, known)));
         }
       }
       retry.only_if = [codes](const TaskError& e) {
@@ -173,16 +185,21 @@ class Parser {
     out.id = id;
     out.place = place(body);
     if (id.empty() || id.find_first_of("[]${}. /\\\n") != std::string::npos) {
-      return wrong(body, Errc::bad_request,
-                   fmt::format("\"{}\" cannot be a step id: ids hold no blanks, dots, slashes or brackets.", id));
+      return wrong(
+          body, Errc::bad_request,
+          fmt::format("\"{}\" cannot be a step id: ids hold no blanks, dots, slashes or brackets.",
+                      id));
     }
     NEUROLENS_TRY(want_object(body, fmt::format("Step \"{}\"", id)));
-    NEUROLENS_TRY(known_keys(body, {"run", "neurolens", "call", "with", "after", "after_any_end", "if", "matrix", "env", "directory", "outputs", "retries", "deadline", "tokens", "priority"}));
+    NEUROLENS_TRY(known_keys(
+        body, {"run", "neurolens", "call", "with", "after", "after_any_end", "if", "matrix", "env",
+               "directory", "outputs", "retries", "deadline", "tokens", "priority"}));
     for (const auto& [key, value] : *body.as_object()) out.places[key] = place(value);
     NEUROLENS_TRY(action(body, out));
     if (const Value* v = body.find("with")) {
       NEUROLENS_TRY(want_object(*v, "\"with\""));
-      if (out.function.empty()) return wrong(*v, Errc::bad_request, "\"with\" is for steps that \"call\" a function.");
+      if (out.function.empty())
+        return wrong(*v, Errc::bad_request, "\"with\" is for steps that \"call\" a function.");
       out.inputs = *v;
     } else {
       out.inputs = Value(Value::Data(json::Object{}));
@@ -208,12 +225,15 @@ class Parser {
     if (const Value* v = body.find("retries")) NEUROLENS_TRY(retries(*v, out.policy.retry));
     if (const Value* v = body.find("deadline")) {
       NEUROLENS_ASSIGN(const Nanoseconds limit, duration(*v, "deadline"));
-      if (limit.count == 0) return wrong(*v, Errc::out_of_range, "\"deadline\" must be longer than 0.");
+      if (limit.count == 0)
+        return wrong(*v, Errc::out_of_range, "\"deadline\" must be longer than 0.");
       out.policy.deadline = limit;
     }
     if (const Value* v = body.find("priority")) {
       const std::optional<std::int64_t> n = v->as_int();
-      if (!n || *n < -1000 || *n > 1000) return wrong(*v, Errc::out_of_range, "\"priority\" must be an integer between -1000 and 1000.");
+      if (!n || *n < -1000 || *n > 1000)
+        return wrong(*v, Errc::out_of_range,
+                     "\"priority\" must be an integer between -1000 and 1000.");
       out.policy.priority = static_cast<std::int32_t>(*n);
     }
     if (const Value* v = body.find("tokens")) NEUROLENS_TRY(tokens(*v, out));
@@ -242,15 +262,18 @@ class Parser {
       } else {
         NEUROLENS_ASSIGN(out.neurolens_command, texts(*v, "neurolens", false));
       }
-      if (out.neurolens_command.empty()) return wrong(*v, Errc::bad_request, "\"neurolens\" names no command.");
+      if (out.neurolens_command.empty())
+        return wrong(*v, Errc::bad_request, "\"neurolens\" names no command.");
     }
     if (const Value* v = body.find("call")) {
       ++actions;
       NEUROLENS_ASSIGN(out.function, text(*v, "call"));
     }
     if (actions == 1) return {};
-    return wrong(body, actions == 0 ? Errc::missing_key : Errc::bad_request,
-                 fmt::format("Step \"{}\" needs exactly one of \"run\", \"neurolens\" and \"call\".", out.id));
+    return wrong(
+        body, actions == 0 ? Errc::missing_key : Errc::bad_request,
+        fmt::format("Step \"{}\" needs exactly one of \"run\", \"neurolens\" and \"call\".",
+                    out.id));
   }
 
   Status tokens(const Value& v, StepDefinition& out) const {
@@ -270,10 +293,13 @@ class Parser {
     NEUROLENS_TRY(want_object(v, "\"matrix\""));
     for (const auto& [key, values] : *v.as_object()) {
       if (!values.is_array() || values.as_array()->empty()) {
-        return wrong(values, Errc::wrong_type, fmt::format("\"matrix.{}\" must be a list with at least one value.", key));
+        return wrong(values, Errc::wrong_type,
+                     fmt::format("\"matrix.{}\" must be a list with at least one value.", key));
       }
       for (const Value& value : *values.as_array()) {
-        if (value.is_array() || value.is_object()) return wrong(value, Errc::wrong_type, "Values of a matrix must be texts, numbers or booleans.");
+        if (value.is_array() || value.is_object())
+          return wrong(value, Errc::wrong_type,
+                       "Values of a matrix must be texts, numbers or booleans.");
       }
       out.matrix.emplace_back(key, *values.as_array());
     }

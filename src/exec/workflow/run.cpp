@@ -1,4 +1,5 @@
-// Carrying a workflow out: every step is a task of a typed graph; the journal remembers what finished.
+// Carrying a workflow out: every step is a task of a typed graph; the journal remembers what
+// finished.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -61,7 +62,9 @@ std::string plain(const json::Value& value) {
 std::string file_id(const std::string& id) {
   std::string out;
   for (const char c : id) {
-    out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ? c : '_';
+    out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.'
+               ? c
+               : '_';
   }
   return out == id ? out : out + "-" + sha256(id).substr(0, 8);
 }
@@ -77,7 +80,8 @@ class Runner {
       directory_.replace(at, 4, state_.definition.name);
     }
     NEUROLENS_TRY(files_.make_directories(join_path(directory_, "logs")));
-    NEUROLENS_ASSIGN(journal_, detail::Journal::open(files_, join_path(directory_, "journal.jsonl"), options_.resume));
+    NEUROLENS_ASSIGN(journal_, detail::Journal::open(files_, join_path(directory_, "journal.jsonl"),
+                                                     options_.resume));
     NEUROLENS_TRY(make_output_directories());
     Graph graph;
     for (const std::uint32_t i : detail::order_of(state_)) add(graph, i);
@@ -107,7 +111,8 @@ class Runner {
     std::vector<std::uint32_t> needed;
     const auto note = [&](const Template& t) {
       for (const TextPart& p : t) {
-        if (p.kind == TextPart::Kind::value) needed.insert(needed.end(), p.steps.begin(), p.steps.end());
+        if (p.kind == TextPart::Kind::value)
+          needed.insert(needed.end(), p.steps.begin(), p.steps.end());
       }
     };
     for (const Template& t : s.words) note(t);
@@ -140,8 +145,10 @@ class Runner {
         });
         if (!known) continue;
         std::string text;
-        for (const TextPart& p : path) text += p.kind == TextPart::Kind::literal ? p.text : directory_;
-        NEUROLENS_TRY(files_.make_directories(parent_path(join_path(detail::literal_text(s.directory), text))));
+        for (const TextPart& p : path)
+          text += p.kind == TextPart::Kind::literal ? p.text : directory_;
+        NEUROLENS_TRY(files_.make_directories(
+            parent_path(join_path(detail::literal_text(s.directory), text))));
       }
     }
     return {};
@@ -195,9 +202,12 @@ class Runner {
       }
       for (const std::string& path : outputs) {
         if (exists(path)) continue;
-        return Error{Errc::task_failed, fmt::format("It ended well, but did not leave the output \"{}\".", path), {}};
+        return Error{Errc::task_failed,
+                     fmt::format("It ended well, but did not leave the output \"{}\".", path),
+                     {}};
       }
-      NEUROLENS_TRY(runner_.journal_->add(instance_.id, {key, value.text, Nanoseconds{now() - begin}}));
+      NEUROLENS_TRY(
+          runner_.journal_->add(instance_.id, {key, value.text, Nanoseconds{now() - begin}}));
       return value;
     }
 
@@ -231,14 +241,21 @@ class Runner {
       }
       Result<json::Value> tree = json::parse(value.text);
       if (!tree.ok()) {
-        return Error{Errc::wrong_type, fmt::format("The value of \"{}\" is not JSON, so that it has no member \"{}\".", runner_.state_.steps[step].id, part.text), {}};
+        return Error{
+            Errc::wrong_type,
+            fmt::format("The value of \"{}\" is not JSON, so that it has no member \"{}\".",
+                        runner_.state_.steps[step].id, part.text),
+            {}};
       }
       const json::Value* at = &*tree;
       for (const std::string_view member : split(part.text, '.')) {
         if (member.empty()) continue;
         at = at->find(member);
         if (at == nullptr) {
-          return Error{Errc::not_found, fmt::format("The value of \"{}\" has no member \"{}\".", runner_.state_.steps[step].id, member), {}};
+          return Error{Errc::not_found,
+                       fmt::format("The value of \"{}\" has no member \"{}\".",
+                                   runner_.state_.steps[step].id, member),
+                       {}};
         }
       }
       return plain(*at);
@@ -255,7 +272,8 @@ class Runner {
             NEUROLENS_ASSIGN(const std::string v, value_text(p, p.steps[i]));
             out += v;
           } else {
-            NEUROLENS_ASSIGN(const std::string v, text(runner_.state_.steps[p.steps[i]].outputs.at(p.text)));
+            NEUROLENS_ASSIGN(const std::string v,
+                             text(runner_.state_.steps[p.steps[i]].outputs.at(p.text)));
             out += v;
           }
         }
@@ -263,11 +281,13 @@ class Runner {
       return out;
     }
 
-    // Inputs with their references replaced. A text that is one reference takes over the value's type.
+    // Inputs with their references replaced. A text that is one reference takes over the value's
+    // type.
     [[nodiscard]] Result<json::Value> resolved(const json::Value& value, std::size_t& next) const {
       if (value.is_string()) {
         const Template& t = instance_.templates[next++];
-        const bool alone = t.size() == 1 && t[0].kind == TextPart::Kind::value && t[0].steps.size() == 1;
+        const bool alone =
+            t.size() == 1 && t[0].kind == TextPart::Kind::value && t[0].steps.size() == 1;
         NEUROLENS_ASSIGN(std::string s, text(t));
         if (alone) {
           const StepValue& source = *values_.at(t[0].steps[0]);
@@ -302,7 +322,8 @@ class Runner {
         NEUROLENS_ASSIGN(std::string s, text(word));
         request.arguments.push_back(std::move(s));
       }
-      const std::string base = join_path(join_path(runner_.directory_, "logs"), file_id(instance_.id));
+      const std::string base =
+          join_path(join_path(runner_.directory_, "logs"), file_id(instance_.id));
       request.log = base + ".log";
       request.out = base + ".out";
       return {};
@@ -317,7 +338,8 @@ class Runner {
       }
       Result<std::string> text = runner_.files_.read(request.out);
       if (!text.ok()) return text;
-      if (text->size() > static_cast<std::size_t>(kMostValue.count)) text->resize(static_cast<std::size_t>(kMostValue.count));
+      if (text->size() > static_cast<std::size_t>(kMostValue.count))
+        text->resize(static_cast<std::size_t>(kMostValue.count));
       while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
       return to_valid_utf8(*text);
     }
@@ -325,15 +347,21 @@ class Runner {
     [[nodiscard]] Result<std::string> call(const json::Value& inputs) const {
       const WorkflowFunction& function = runner_.state_.functions->at(definition_.function);
       NEUROLENS_ASSIGN(const json::Value value, function.call(inputs, context_));
-      if (function.output != "any" && value.type_name() != function.output && !(function.output == "number" && value.is_number())) {
-        return Error{Errc::wrong_type, fmt::format("\"{}\" declares a result of type {}, but returned {}.", definition_.function, function.output, value.type_name()), {}};
+      if (function.output != "any" && value.type_name() != function.output &&
+          !(function.output == "number" && value.is_number())) {
+        return Error{Errc::wrong_type,
+                     fmt::format("\"{}\" declares a result of type {}, but returned {}.",
+                                 definition_.function, function.output, value.type_name()),
+                     {}};
       }
       json::Writer writer;
       writer.value(value);
       return std::move(writer).take();
     }
 
-    [[nodiscard]] std::string key_of(const detail::CommandRequest& request, const json::Value& inputs, const std::vector<std::string>& outputs) const {
+    [[nodiscard]] std::string key_of(const detail::CommandRequest& request,
+                                     const json::Value& inputs,
+                                     const std::vector<std::string>& outputs) const {
       json::Writer writer;
       writer.begin_array();
       writer.begin_array();
@@ -357,7 +385,8 @@ class Runner {
       return info.ok() && info->has_value();
     }
     [[nodiscard]] bool all_exist(const std::vector<std::string>& paths) const {
-      return std::all_of(paths.begin(), paths.end(), [&](const std::string& p) { return exists(p); });
+      return std::all_of(paths.begin(), paths.end(),
+                         [&](const std::string& p) { return exists(p); });
     }
 
     Runner& runner_;

@@ -24,8 +24,8 @@ using Template = std::vector<TextPart>;
 struct StepInstance {
   std::string id;
   std::uint32_t definition = 0;
-  std::map<std::string, json::Value> cell;  ///< Values of its matrix keys.
-  std::vector<Template> words;              ///< Command, or one text for the shell.
+  std::map<std::string, json::Value> cell;                  ///< Values of its matrix keys.
+  std::vector<Template> words;                              ///< Command, or one text for the shell.
   std::vector<std::pair<std::string, json::Value>> inputs;  ///< Strings in them are in `templates`.
   std::vector<Template> templates;  ///< Of string inputs, in the order of a depth-first walk.
   std::map<std::string, Template> environment;

@@ -22,16 +22,18 @@ class Workflows : public ::testing::Test {
                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
     ASSERT_TRUE(system_files().make_directories(folder).ok());
     options.state_directory = folder + "/state";
-    functions["add"] = {[](const json::Value& in, TaskContext&) -> Result<json::Value> {
-                          return json::Value(json::Value::Data(*in.find("a")->as_int() + *in.find("b")->as_int()));
-                        },
-                        {{"a", "integer"}, {"b", "integer"}},
-                        "integer"};
-    functions["greet"] = {[](const json::Value& in, TaskContext&) -> Result<json::Value> {
-                            return json::Value(json::Value::Data("hello " + *in.find("name")->as_string()));
-                          },
-                          {{"name", "string"}},
-                          "string"};
+    functions["add"] = {
+        [](const json::Value& in, TaskContext&) -> Result<json::Value> {
+          return json::Value(json::Value::Data(*in.find("a")->as_int() + *in.find("b")->as_int()));
+        },
+        {{"a", "integer"}, {"b", "integer"}},
+        "integer"};
+    functions["greet"] = {
+        [](const json::Value& in, TaskContext&) -> Result<json::Value> {
+          return json::Value(json::Value::Data("hello " + *in.find("name")->as_string()));
+        },
+        {{"name", "string"}},
+        "string"};
   }
   void TearDown() override {
     const std::string command = "rm -rf '" + folder + "'";
@@ -76,7 +78,8 @@ steps:
     run: ["sh", "-c", "echo sum is ${{steps.more.value}} > {0}/out/sum.txt"]
     outputs: {{text: "{0}/out/sum.txt"}}
   show: {{run: "cat ${{steps.file.outputs.text}}; echo $GREETING", env: {{GREETING: "from ${{steps.sum.value}}"}}}}
-)", folder));
+)",
+                                       folder));
   const WorkflowReport r = run(w);
   EXPECT_TRUE(r.ok()) << r.text();
   EXPECT_EQ(step(r, "sum").value, "7");
@@ -127,10 +130,12 @@ steps:
   flaky:
     run: "if test -e {0}/second; then exit 0; fi; touch {0}/second; exit 1"
     retries: {{times: 2, delay: 1ms}}
-)", folder));
+)",
+                                       folder));
   const Nanoseconds begin = system_clock().now();
   const WorkflowReport r = run(w);
-  EXPECT_LT((system_clock().now() - begin).count, 15'000'000'000) << "the deadline did not end the step";
+  EXPECT_LT((system_clock().now() - begin).count, 15'000'000'000)
+      << "the deadline did not end the step";
   EXPECT_FALSE(r.ok());
   EXPECT_EQ(step(r, "bad").state, EndState::failed);
   EXPECT_NE(step(r, "bad").explanation.find("exited with status 3"), std::string::npos);
@@ -160,17 +165,23 @@ TEST_F(Workflows, MistakesAreFoundBeforeAnythingRunsWithLineAndColumn) {
   has("steps:\n  a: {call: add, with: {a: 1, c: 2}}\n", "takes no input \"c\"");
   has("steps:\n  a: {call: add, with: {a: 1}}\n", "needs the input \"b\"");
   has("steps:\n  a: {call: add, with: {a: 1, b: two}}\n", "is of type integer, not string");
-  has("steps:\n  g: {call: greet, with: {name: x}}\n  a: {call: add, with: {a: 1, b: \"${steps.g.value}\"}}\n",
+  has("steps:\n  g: {call: greet, with: {name: x}}\n  a: {call: add, with: {a: 1, b: "
+      "\"${steps.g.value}\"}}\n",
       "step \"g\" yields string");
   has("steps:\n  a: {run: \"true\", deadline: soon}\n", "must be a duration");
   has("steps:\n  a: {run: \"true\", tokens: gpu}\n", "token \"gpu\" is not declared");
   has("steps:\n  a: {run: \"echo ${matrix.x}\"}\n", "no such matrix key");
-  has("steps:\n  a: {run: \"true\", outputs: {x: /proc/nope/file}}\n", "cannot write");
+  has("steps:\n  a: {run: \"true\", outputs: {x: /etc/passwd/file}}\n", "cannot write");
   has("steps:\n  a: {run: \"true\"\n", "line");
-  const std::string cycle = error_of("steps:\n  a: {run: \"true\", after: c}\n  b: {run: \"true\", after: a}\n  c: {run: \"true\", after: b}\n");
+  const std::string cycle = error_of(
+      "steps:\n  a: {run: \"true\", after: c}\n  b: {run: \"true\", after: a}\n  c: {run: "
+      "\"true\", after: b}\n");
   EXPECT_NE(cycle.find(R"("a" -> "b" -> "c" -> "a")"), std::string::npos) << cycle;
-  EXPECT_NE(error_of("steps:\n  a: {run: \"true\"}\n  a: {run: \"true\"}\n").find("line"), std::string::npos);
-  EXPECT_NE(error_of("steps:\n  b: {run: \"true\"}\n  a: {run: \"true\", after: x}\n").find("line 3"), std::string::npos);
+  EXPECT_NE(error_of("steps:\n  a: {run: \"true\"}\n  a: {run: \"true\"}\n").find("line"),
+            std::string::npos);
+  EXPECT_NE(
+      error_of("steps:\n  b: {run: \"true\"}\n  a: {run: \"true\", after: x}\n").find("line 3"),
+      std::string::npos);
 }
 
 TEST_F(Workflows, TokensKeepMeasurementsAlone) {
@@ -181,12 +192,15 @@ steps:
     run: "test ! -e {0}/busy && touch {0}/busy && sleep 0.01 && rm {0}/busy"
     tokens: bench
     matrix: {{i: [1, 2, 3, 4, 5, 6]}}
-)", folder));
+)",
+                                       folder));
   EXPECT_TRUE(run(w).ok());
 }
 
 TEST_F(Workflows, DrawsTextDotAndMermaid) {
-  const Workflow w = parse("steps:\n  a: {run: \"true\"}\n  b: {run: \"true\", after: a}\n  c: {run: \"true\", after_any_end: b}\n");
+  const Workflow w = parse(
+      "steps:\n  a: {run: \"true\"}\n  b: {run: \"true\", after: a}\n  c: {run: \"true\", "
+      "after_any_end: b}\n");
   EXPECT_EQ(w.draw(DrawFormat::text), "a\nb\n  <- a\nc\n  <- b (any end)\n");
   EXPECT_NE(w.draw(DrawFormat::dot).find("s0 -> s1;"), std::string::npos);
   EXPECT_NE(w.draw(DrawFormat::dot).find("s1 -> s2 [style=dotted];"), std::string::npos);
@@ -202,7 +216,8 @@ steps:
   one: {{run: "echo x >> {0}/one; echo {1}"}}
   two: {{run: "echo x >> {0}/two; test -e {0}/allowed", after: one}}
   three: {{run: "echo x >> {0}/three; echo ${{steps.one.value}}"}}
-)", folder, value);
+)",
+                       folder, value);
   };
   const auto lines = [&](const std::string& name) {
     const auto t = system_files().read(folder + "/" + name);
@@ -228,22 +243,24 @@ steps:
   EXPECT_EQ(lines("two"), 3);
 }
 
-// A process that runs a workflow of many steps is killed again and again; every step leaves a mark each
-// time it runs to its end. Nothing may be lost, and only a step that the kill caught between its end and
-// its line in the journal may have run twice.
+// A process that runs a workflow of many steps is killed again and again; every step leaves a mark
+// each time it runs to its end. Nothing may be lost, and only a step that the kill caught between
+// its end and its line in the journal may have run twice.
 TEST_F(Workflows, SurvivesBeingKilledInTheMiddle) {
   constexpr int kSteps = 200;
-  functions["mark"] = {[this](const json::Value& in, TaskContext&) -> Result<json::Value> {
-                         const std::int64_t n = *in.find("n")->as_int();
-                         NEUROLENS_ASSIGN(auto file, system_files().open_append(fmt::format("{}/marks", folder)));
-                         NEUROLENS_TRY(file->write(fmt::format("{}\n", n)));
-                         return json::Value(json::Value::Data(n));
-                       },
-                       {{"n", "integer"}},
-                       "integer"};
+  functions["mark"] = {
+      [this](const json::Value& in, TaskContext&) -> Result<json::Value> {
+        const std::int64_t n = *in.find("n")->as_int();
+        NEUROLENS_ASSIGN(auto file, system_files().open_append(fmt::format("{}/marks", folder)));
+        NEUROLENS_TRY(file->write(fmt::format("{}\n", n)));
+        return json::Value(json::Value::Data(n));
+      },
+      {{"n", "integer"}},
+      "integer"};
   std::string yaml = "steps:\n";
   for (int i = 0; i < kSteps; ++i) {
-    yaml += fmt::format("  s{0}: {{call: mark, with: {{n: {0}}}{1}}}\n", i, i % 10 == 0 ? "" : fmt::format(", after: s{}", i - 1));
+    yaml += fmt::format("  s{0}: {{call: mark, with: {{n: {0}}}{1}}}\n", i,
+                        i % 10 == 0 ? "" : fmt::format(", after: s{}", i - 1));
   }
   options.resume = true;
   int kills = 0;
@@ -292,10 +309,19 @@ TEST_F(Workflows, SurvivesBeingKilledInTheMiddle) {
 
 TEST_F(Workflows, SimpleStepsRunInSequenceOrTogether) {
   std::atomic<int> ran{0};
-  const std::vector<SimpleStep> steps = {
-      {"one", [&](TaskContext&) { ran.fetch_add(1); return Status(); }},
-      {"two", [](TaskContext&) -> Status { return Error{Errc::task_failed, "no", {}}; }},
-      {"three", [&](TaskContext&) { ran.fetch_add(1); return Status(); }}};
+  const std::vector<SimpleStep> steps = {{"one",
+                                          [&](TaskContext&) {
+                                            ran.fetch_add(1);
+                                            return Status();
+                                          }},
+                                         {"two",
+                                          [](TaskContext&) -> Status {
+                                            return Error{Errc::task_failed, "no", {}};
+                                          }},
+                                         {"three", [&](TaskContext&) {
+                                            ran.fetch_add(1);
+                                            return Status();
+                                          }}};
   const auto sequence = run_steps(executor, steps, false);
   ASSERT_TRUE(sequence.ok());
   EXPECT_EQ(ran.exchange(0), 1);
