@@ -58,7 +58,7 @@ TEST(Expression, EvaluatesBlocksLikePoints) {
 }
 
 TEST(Expression, NamesColumnAndSuggestion) {
-  const auto unknown = Expression::parse("1+sni(x)");
+  const auto unknown = Expression::parse("1+sinn(x)");
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().where, "column 3");
   EXPECT_NE(unknown.error().message.find("\"sin\""), std::string::npos) << unknown.error();

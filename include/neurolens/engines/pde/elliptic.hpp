@@ -36,6 +36,7 @@ struct EllipticOptions {
   PlanCache* cache = nullptr;  ///< Not owned.
 };
 
+/// The solution on all grid points and what is known of it.
 struct EllipticSolution {
   Field u;
   Report report;

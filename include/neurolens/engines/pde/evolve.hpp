@@ -20,6 +20,7 @@
 namespace neurolens::pde {
 
 enum class Equation : std::uint8_t { heat, wave, advection_diffusion, burgers };
+/// "heat", "wave", "advection-diffusion" or "burgers".
 [[nodiscard]] std::string_view to_string(Equation equation);
 
 struct EvolutionProblem {
@@ -43,6 +44,7 @@ enum class TimeMethod : std::uint8_t {
   rk3,       ///< Explicit, order 3, strong-stability preserving, two registers.
   leapfrog   ///< Waves, explicit, order 2, conserves a discrete energy.
 };
+/// "automatic", "exact", "tr-bdf2", "sdirk", "rk4", "rk3" or "leapfrog".
 [[nodiscard]] std::string_view to_string(TimeMethod method);
 
 struct EvolutionOptions {

@@ -59,6 +59,7 @@ struct OdeOptions {
   std::uint64_t max_steps = 1'000'000;
 };
 
+/// A zero of an event function: when, which (index in OdeProblem::events), and the state there.
 struct OdeEventHit {
   double t = 0;
   std::size_t event = 0;

@@ -392,11 +392,11 @@ BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t en
     const double* rhs = row(j, k, scratch.data());
     // Away from every face of the slower axes the 5- or 7-point sum needs no folding.
     bool plain = b.order == 2;
-    const std::array<int, 3> position{0, j, k};
+    const std::array<int, 3> line{0, j, k};
     for (int a = 1; a < b.dimensions; ++a) {
       const BoxAxis& axis = b.axis[index(a)];
-      plain = plain && position[index(a)] - 1 >= (fixed(axis.end[0]) ? 1 : 0) &&
-              position[index(a)] + 1 <= axis.intervals - (fixed(axis.end[1]) ? 1 : 0);
+      plain = plain && line[index(a)] - 1 >= (fixed(axis.end[0]) ? 1 : 0) &&
+              line[index(a)] + 1 <= axis.intervals - (fixed(axis.end[1]) ? 1 : 0);
     }
     const std::array<std::size_t, 3> step{1, b.row_stride(), b.plane_stride()};
     for (int m = 0; m < b.axis[0].count; ++m) {
