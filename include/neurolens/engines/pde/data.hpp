@@ -76,7 +76,7 @@ enum class ConditionKind : std::uint8_t {
 
 struct FaceCondition {
   ConditionKind kind = ConditionKind::dirichlet;
-  ScalarData value;
+  ScalarData value{};
   double alpha = 1;  ///< Robin only.
   double beta = 1;   ///< Robin only, != 0. alpha / beta >= 0 keeps the problem definite.
 };

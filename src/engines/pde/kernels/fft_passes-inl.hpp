@@ -1,5 +1,5 @@
-// Butterflies on lane vectors: the passes of the inner FFT and the joining butterfly. Included once per
-// instruction set. The bodies are long because each is one straight block of arithmetic.
+// Butterflies on lane vectors: the passes of the inner FFT and the joining butterfly. Included once
+// per instruction set. The bodies are long because each is one straight block of arithmetic.
 #if defined(NEUROLENS_PDE_FFT_PASSES_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef NEUROLENS_PDE_FFT_PASSES_INL
 #undef NEUROLENS_PDE_FFT_PASSES_INL
@@ -33,11 +33,19 @@ HWY_INLINE void store_c(const C& c, double* at) {
   hn::Store(c.re, d, at);
   hn::Store(c.im, d, at + kLanes);
 }
-HWY_INLINE C operator+(const C& a, const C& b) { return {hn::Add(a.re, b.re), hn::Add(a.im, b.im)}; }
-HWY_INLINE C operator-(const C& a, const C& b) { return {hn::Sub(a.re, b.re), hn::Sub(a.im, b.im)}; }
+HWY_INLINE C operator+(const C& a, const C& b) {
+  return {hn::Add(a.re, b.re), hn::Add(a.im, b.im)};
+}
+HWY_INLINE C operator-(const C& a, const C& b) {
+  return {hn::Sub(a.re, b.re), hn::Sub(a.im, b.im)};
+}
 // a - i b and a + i b.
-HWY_INLINE C minus_i(const C& a, const C& b) { return {hn::Add(a.re, b.im), hn::Sub(a.im, b.re)}; }
-HWY_INLINE C plus_i(const C& a, const C& b) { return {hn::Sub(a.re, b.im), hn::Add(a.im, b.re)}; }
+HWY_INLINE C minus_i(const C& a, const C& b) {
+  return {hn::Add(a.re, b.im), hn::Sub(a.im, b.re)};
+}
+HWY_INLINE C plus_i(const C& a, const C& b) {
+  return {hn::Sub(a.re, b.im), hn::Add(a.im, b.re)};
+}
 // x (c - i s)
 HWY_INLINE C turn(const C& x, const double* cs) {
   const D d;
@@ -51,7 +59,9 @@ HWY_INLINE C turn_back(const C& x, const double* cs) {
   const V s = hn::Set(d, cs[1]);
   return {hn::NegMulAdd(x.im, s, hn::Mul(x.re, c)), hn::MulAdd(x.re, s, hn::Mul(x.im, c))};
 }
-HWY_INLINE C times(const C& x, V f) { return {hn::Mul(x.re, f), hn::Mul(x.im, f)}; }
+HWY_INLINE C times(const C& x, V f) {
+  return {hn::Mul(x.re, f), hn::Mul(x.im, f)};
+}
 
 template <int R>
 HWY_INLINE void butterfly(C* x);
@@ -117,7 +127,8 @@ HWY_INLINE void butterfly<8>(C* x) {
   butterfly<4>(even);
   butterfly<4>(odd);
   // Powers of exp(-i pi/4).
-  const C o1{hn::Mul(hn::Add(odd[1].re, odd[1].im), root), hn::Mul(hn::Sub(odd[1].im, odd[1].re), root)};
+  const C o1{hn::Mul(hn::Add(odd[1].re, odd[1].im), root),
+             hn::Mul(hn::Sub(odd[1].im, odd[1].re), root)};
   const C o3{hn::Mul(hn::Sub(odd[3].im, odd[3].re), root),
              hn::Neg(hn::Mul(hn::Add(odd[3].re, odd[3].im), root))};
   x[0] = even[0] + odd[0];
@@ -152,14 +163,18 @@ HWY_NOINLINE void fixed_pass(const FftPass& pass, std::size_t blocks, double* bu
     const double* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (R - 1);
     double* at = buffer + static_cast<std::size_t>(k) * kSlot;
     const bool trivial = twiddle[1] == 0.0 && twiddle[0] == 1.0;
-    if (trivial) pass_column<R, false>(twiddle, step, blocks, R * step, at);
-    else pass_column<R, true>(twiddle, step, blocks, R * step, at);
+    if (trivial)
+      pass_column<R, false>(twiddle, step, blocks, R * step, at);
+    else
+      pass_column<R, true>(twiddle, step, blocks, R * step, at);
   }
 }
 
-// Accumulates A_s = sum u_r cos, B_s = sum v_r sin for kCount values of s. uv: [pair][u, v][re, im].
+// Accumulates A_s = sum u_r cos, B_s = sum v_r sin for kCount values of s. uv: [pair][u, v][re,
+// im].
 template <int kCount>
-HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_row, int pairs, C* a, C* b) {
+HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_row, int pairs, C* a,
+                           C* b) {
   const D d;
   for (int s = 0; s < kCount; ++s) a[s] = b[s] = {hn::Zero(d), hn::Zero(d)};
   for (int r = 0; r < pairs; ++r) {
@@ -180,8 +195,8 @@ constexpr int kDenseBlock = kLanes == 8 ? 4 : 2;
 
 // Calls emit(s, A, B) for s in [first, last].
 template <class Emit>
-HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size_t cs_row, int pairs,
-                                int first, int last, const Emit& emit) {
+HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size_t cs_row,
+                                int pairs, int first, int last, const Emit& emit) {
   int s = first;
   C a[kDenseBlock];
   C b[kDenseBlock];
@@ -189,14 +204,21 @@ HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size
     dense_sums<kDenseBlock>(uv, table + (s - first) * cs_row, cs_row, pairs, a, b);
     for (int i = 0; i < kDenseBlock; ++i) emit(s + i, a[i], b[i]);
   }
-  for (; s <= last; ++s) {
+  // The rest, two together where there are two: a single sum waits for its own FMAs.
+  for (; s + 1 <= last; s += 2) {
+    dense_sums<2>(uv, table + (s - first) * cs_row, cs_row, pairs, a, b);
+    emit(s, a[0], b[0]);
+    emit(s + 1, a[1], b[1]);
+  }
+  if (s <= last) {
     dense_sums<1>(uv, table + (s - first) * cs_row, cs_row, pairs, a, b);
     emit(s, a[0], b[0]);
   }
 }
 
 // Any odd radix; `work` holds 2 (radix - 1) slots.
-HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* buffer, double* work) {
+HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* buffer,
+                               double* work) {
   const int radix = pass.radix;
   const int h = (radix - 1) / 2;
   const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
@@ -236,12 +258,24 @@ HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
     for (const FftPass& pass : stage.passes) {
       const auto blocks = static_cast<std::size_t>(stage.fft_length / (pass.length * pass.radix));
       switch (pass.radix) {
-        case 2: fixed_pass<2>(pass, blocks, at); break;
-        case 3: fixed_pass<3>(pass, blocks, at); break;
-        case 4: fixed_pass<4>(pass, blocks, at); break;
-        case 5: fixed_pass<5>(pass, blocks, at); break;
-        case 8: fixed_pass<8>(pass, blocks, at); break;
-        default: generic_pass(pass, blocks, at, work); break;
+        case 2:
+          fixed_pass<2>(pass, blocks, at);
+          break;
+        case 3:
+          fixed_pass<3>(pass, blocks, at);
+          break;
+        case 4:
+          fixed_pass<4>(pass, blocks, at);
+          break;
+        case 5:
+          fixed_pass<5>(pass, blocks, at);
+          break;
+        case 8:
+          fixed_pass<8>(pass, blocks, at);
+          break;
+        default:
+          generic_pass(pass, blocks, at, work);
+          break;
       }
     }
   }
@@ -288,12 +322,15 @@ HWY_NOINLINE void join(const Stage& stage, double* buffer, double* work) {
         return;
       }
       if (2 * s == p) {
-        if (stage.selfs == 2) store_c(below, at + m * kSlot);
-        else if (!lone || (column.k == 0 && stage.sigma < 0)) store_c(below, partner);
+        if (stage.selfs == 2)
+          store_c(below, at + m * kSlot);
+        else if (!lone || (column.k == 0 && stage.sigma < 0))
+          store_c(below, partner);
         return;
       }
       const std::size_t offset =
-          (stage.selfs == 0 ? static_cast<std::size_t>(s) : static_cast<std::size_t>(stage.selfs + s - 1)) *
+          (stage.selfs == 0 ? static_cast<std::size_t>(s)
+                            : static_cast<std::size_t>(stage.selfs + s - 1)) *
           m * kSlot;
       store_c(below, at + offset);
       if (lone) return;

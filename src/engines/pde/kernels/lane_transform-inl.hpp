@@ -51,8 +51,12 @@ HWY_INLINE void transpose(V* v) {
 #endif
 }
 
-std::size_t batch_lines_impl() { return kSlot; }
-const char* target_name_impl() { return hwy::TargetName(HWY_TARGET); }
+std::size_t batch_lines_impl() {
+  return kSlot;
+}
+const char* target_name_impl() {
+  return hwy::TargetName(HWY_TARGET);
+}
 
 HWY_INLINE void put(const Stage& stage, std::size_t j, V v, std::size_t half, double* buffer) {
   const D d;
@@ -102,7 +106,9 @@ HWY_INLINE V load_part(const double* at, std::size_t count) {
   return hn::Load(d, tile);
 }
 
-HWY_INLINE std::size_t part(std::size_t n, std::size_t j) { return n - j < kLanes ? n - j : kLanes; }
+HWY_INLINE std::size_t part(std::size_t n, std::size_t j) {
+  return n - j < kLanes ? n - j : kLanes;
+}
 
 void gather_rows_impl(const Stage& stage, const double* const* rows, double* buffer) {
   clear_unused_impl(stage, buffer);
@@ -134,8 +140,8 @@ void gather_columns_impl(const Stage& stage, const double* source, std::ptrdiff_
   }
 }
 
-// Periodic rows a, b share a complex spectrum Z = A + i B. Afterwards slot k <= N/2 holds Re A, Re B
-// and slot N - k holds Im A, Im B (both in natural order).
+// Periodic rows a, b share a complex spectrum Z = A + i B. Afterwards slot k <= N/2 holds Re A, Re
+// B and slot N - k holds Im A, Im B (both in natural order).
 HWY_INLINE void split_spectra(const Stage& stage, double* buffer) {
   const D d;
   const V half = hn::Set(d, 0.5);
@@ -150,19 +156,21 @@ HWY_INLINE void split_spectra(const Stage& stage, double* buffer) {
   }
 }
 
-// The reverse, into bit-reversed slots with real and imaginary part exchanged: the forward FFT of that,
-// exchanged again on the way out, is the inverse.
+// The reverse, into bit-reversed slots with real and imaginary part exchanged: the forward FFT of
+// that, exchanged again on the way out, is the inverse.
 HWY_INLINE void merge_spectra(const Stage& stage, double* buffer) {
   const int n = stage.inputs;
   for (int k = 0; 2 * k <= n; ++k) {
-    double* low = buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(k)]) * kSlot;
+    double* low =
+        buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(k)]) * kSlot;
     const C real = load_c(low);  // Re A, Re B
     if (k == 0 || 2 * k == n) {
       store_c({real.im, real.re}, low);
       continue;
     }
     double* high =
-        buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(n - k)]) * kSlot;
+        buffer +
+        static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(n - k)]) * kSlot;
     const C imag = load_c(high);  // Im A, Im B
     store_c({hn::Add(imag.re, real.im), hn::Sub(real.re, imag.im)}, low);
     store_c({hn::Sub(real.im, imag.re), hn::Add(real.re, imag.im)}, high);
@@ -187,15 +195,31 @@ HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size
   for (int s = 0; s < kCount; ++s) store_c(sum[s], out + s * out_step * kSlot);
 }
 
-HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t count, std::size_t first,
-                            std::size_t step, std::size_t n_out, const double* in, double* out) {
-  constexpr std::size_t kBlock = kLanes == 8 ? 10 : 4;
-  std::size_t q = first;
-  for (; q + (kBlock - 1) * step < n_out; q += kBlock * step)
-    dense_rows<kBlock>(matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
-  for (; q + step < n_out; q += 2 * step)
-    dense_rows<2>(matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
-  for (; q < n_out; q += step) dense_rows<1>(matrix + q * n_in, n_in, count, in, out + q * kSlot, 1);
+template <int kCount>
+HWY_NOINLINE void dense_block(const double* matrix, std::size_t row_step, std::size_t count,
+                              const double* in, double* out, std::size_t out_step) {
+  dense_rows<kCount>(matrix, row_step, count, in, out, out_step);
+}
+
+// All outputs first, first + step, ... in blocks as large as registers allow; short blocks wait for
+// FMAs.
+HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t count,
+                            std::size_t first, std::size_t step, std::size_t n_out,
+                            const double* in, double* out) {
+  using Block =
+      void (*)(const double*, std::size_t, std::size_t, const double*, double*, std::size_t);
+  static constexpr Block kBlocks[] = {
+      dense_block<1>, dense_block<2>, dense_block<3>, dense_block<4>, dense_block<5>,
+      dense_block<6>, dense_block<7>, dense_block<8>, dense_block<9>, dense_block<10>};
+  constexpr std::size_t kMost = kLanes == 8 ? 10 : 5;
+  std::size_t left = (n_out - first + step - 1) / step;
+  std::size_t blocks = (left + kMost - 1) / kMost;
+  for (std::size_t q = first; blocks > 0; --blocks) {
+    const std::size_t size = (left + blocks - 1) / blocks;  // even shares
+    kBlocks[size - 1](matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
+    q += size * step;
+    left -= size;
+  }
 }
 
 HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
@@ -242,12 +266,13 @@ HWY_INLINE V output(const Stage& stage, const double* buffer, const double* scal
   const std::size_t place = stage.swapped ? 1 - half : half;
   const bool negative = stage.swapped && half == 0 && !stage.periodic_merge;
   const double factor = stage.out_sign[q] * scale[q] * (negative ? -1.0 : 1.0);
-  return hn::Mul(hn::Load(d, buffer + static_cast<std::size_t>(stage.out_slot[q]) * kSlot + place * kLanes),
-                 hn::Set(d, factor));
+  return hn::Mul(
+      hn::Load(d, buffer + static_cast<std::size_t>(stage.out_slot[q]) * kSlot + place * kLanes),
+      hn::Set(d, factor));
 }
 
-HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const double* scale, std::size_t q,
-                             std::size_t count, std::size_t half, V* v) {
+HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const double* scale,
+                             std::size_t q, std::size_t count, std::size_t half, V* v) {
   const D d;
   if (count == kLanes) {
     for (std::size_t c = 0; c < kLanes; ++c) v[c] = output(stage, buffer, scale, q + c, half);
@@ -258,8 +283,8 @@ HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const dou
   transpose(v);
 }
 
-void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale, std::size_t lines,
-                       double* const* rows) {
+void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale,
+                       std::size_t lines, double* const* rows) {
   const auto n = static_cast<std::size_t>(stage.outputs);
   for (std::size_t q = 0; q < n; q += kLanes) {
     const std::size_t count = part(n, q);
@@ -272,13 +297,14 @@ void scatter_rows_impl(const Stage& stage, const double* buffer, const double* s
   }
 }
 
-void scatter_columns_impl(const Stage& stage, const double* buffer, const double* scale, std::size_t width,
-                          double* target, std::ptrdiff_t stride) {
+void scatter_columns_impl(const Stage& stage, const double* buffer, const double* scale,
+                          std::size_t width, double* target, std::ptrdiff_t stride) {
   const std::size_t first = width < kLanes ? width : kLanes;
   for (int q = 0; q < stage.outputs; ++q, target += stride) {
     const auto index = static_cast<std::size_t>(q);
     store_part(output(stage, buffer, scale, index, 0), first, target);
-    if (width > kLanes) store_part(output(stage, buffer, scale, index, 1), width - kLanes, target + kLanes);
+    if (width > kLanes)
+      store_part(output(stage, buffer, scale, index, 1), width - kLanes, target + kLanes);
   }
 }
 
@@ -314,8 +340,8 @@ void scatter_eliminate_impl(const Stage& stage, const double* buffer, const doub
 }
 
 void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const* rows,
-                            const Factors& factors, int first_row, std::size_t begin, std::size_t end,
-                            double* carry, double* buffer) {
+                            const Factors& factors, int first_row, std::size_t begin,
+                            std::size_t end, double* carry, double* buffer) {
   const D d;
   for (std::size_t q = begin; q < end; q += kLanes) {
     const std::size_t count = part(end, q);
@@ -368,7 +394,8 @@ void smooth_row_impl(std::size_t n, const double* f, const double* const* neighb
   for (std::size_t i = 0; i < n; i += kLanes) {
     const std::size_t count = part(n, i);
     V sum = hn::Add(load_part(f + i - 1, count), load_part(f + i + 1, count));
-    for (std::size_t m = 0; m < neighbour_count; ++m) sum = hn::Add(sum, load_part(neighbours[m] + i, count));
+    for (std::size_t m = 0; m < neighbour_count; ++m)
+      sum = hn::Add(sum, load_part(neighbours[m] + i, count));
     store_part(hn::MulAdd(vb, sum, hn::Mul(va, load_part(f + i, count))), count, out + i);
   }
 }

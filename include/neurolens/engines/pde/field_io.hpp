@@ -1,0 +1,43 @@
+/// \file
+/// Fields as NumPy .npy files and as pictures.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "neurolens/base/result.hpp"
+#include "neurolens/engines/pde/grid.hpp"
+
+namespace neurolens::pde {
+
+/// The bytes of an .npy file (format 1.0, '<f8', C order): shape (nz,) (ny,) nx.
+[[nodiscard]] std::string to_npy(const Field& field);
+/// Numbers of an .npy file ('<f8' or '<f4', either order) with its shape, slowest axis first, C
+/// order.
+struct NpyArray {
+  std::vector<std::size_t> shape;
+  std::vector<double> values;
+};
+/// Errors: parse_error (not such a file, truncated), refused (another type of number), too_large.
+[[nodiscard]] Result<NpyArray> from_npy(std::string_view bytes);
+
+/// Looks of a plot.
+struct PlotOptions {
+  std::string title;
+  int width = 720;   ///< Pixels, 200 to 4000.
+  int height = 560;  ///< Pixels, 150 to 4000.
+};
+/// A 1-D field as a line, a 2-D field as a heat map with a colour bar, a 3-D field by its middle z
+/// plane.
+[[nodiscard]] std::string plot_svg(const Field& field, const PlotOptions& options = {});
+/// The same as a PNG file (8-bit RGB).
+[[nodiscard]] std::string plot_png(const Field& field, const PlotOptions& options = {});
+/// Lines y[k] over x in one SVG; `names` has one entry per line.
+[[nodiscard]] std::string plot_lines_svg(std::span<const double> x,
+                                         std::span<const std::vector<double>> y,
+                                         std::span<const std::string> names,
+                                         const PlotOptions& options = {});
+
+}  // namespace neurolens::pde

@@ -1,0 +1,227 @@
+// Equations in time: closed forms, order of accuracy in space and time, energy, maximum principle, refusals.
+#include "neurolens/engines/pde/evolve.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace neurolens::pde {
+namespace {
+
+ScalarData formula(const char* text) {
+  auto data = ScalarData::parse(text);
+  EXPECT_TRUE(data.ok()) << data.error();
+  return std::move(data).value();
+}
+
+double error_against(const EvolutionResult& result, const ScalarData& exact) {
+  double worst = 0;
+  for (std::size_t s = 0; s < result.states.size(); ++s) {
+    const Field& u = result.states[s];
+    Field e(u.grid);
+    EXPECT_TRUE(exact.fill(u.grid, whole(u.grid), result.times[s], e.values.data()).ok());
+    for (std::size_t i = 0; i < u.values.size(); ++i) worst = std::max(worst, std::fabs(u.values[i] - e.values[i]));
+  }
+  return worst;
+}
+
+double run(const EvolutionProblem& p, const EvolutionOptions& o, const ScalarData& exact) {
+  const auto result = evolve(p, o);
+  EXPECT_TRUE(result.ok()) << result.error();
+  return result.ok() ? error_against(*result, exact) : 1;
+}
+
+TEST(Heat, ExactMethodHasOrderTwoInSpaceForEveryDimension) {
+  const char* initial[] = {"sin(pi*x)", "sin(pi*x)*cos(pi*y)", "sin(pi*x)*cos(pi*y)*sin(2*pi*z)"};
+  const char* exact[] = {"exp(-.5*pi^2*t)*sin(pi*x)", "exp(-1*pi^2*t)*sin(pi*x)*cos(pi*y)",
+                         "exp(-3*pi^2*t)*sin(pi*x)*cos(pi*y)*sin(2*pi*z)"};
+  for (int d = 1; d <= 3; ++d) {
+    double error[2];
+    for (int level = 0; level < 2; ++level) {
+      EvolutionProblem p;
+      p.grid = Grid::unit(d, (d == 3 ? 17 : 33) * (level + 1) - level);
+      p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+      p.boundary.face[1] = {FaceCondition{ConditionKind::neumann}, FaceCondition{ConditionKind::neumann}};
+      p.boundary.face[2] = {FaceCondition{ConditionKind::periodic}, FaceCondition{ConditionKind::periodic}};
+      p.initial = formula(initial[d - 1]);
+      p.diffusivity = 0.5;
+      EvolutionOptions o;
+      o.output_times = {0.05, 0.1};
+      error[level] = run(p, o, formula(exact[d - 1]));
+    }
+    EXPECT_NEAR(std::log2(error[0] / error[1]), 2, 0.1) << d << "-D";
+  }
+}
+
+// u = cos(t) sin(2x+1) with a moving Dirichlet value and a moving flux.
+EvolutionProblem moving(int n) {
+  EvolutionProblem p;
+  const int points[] = {n + 1};
+  const double lower[] = {0};
+  const double upper[] = {1};
+  p.grid = *Grid::make(points, lower, upper);
+  p.boundary.face[0][0] = {ConditionKind::dirichlet, formula("cos(t)*sin(1)")};
+  p.boundary.face[0][1] = {ConditionKind::neumann, formula("2*cos(t)*cos(3)")};
+  p.initial = formula("sin(2*x+1)");
+  p.source = formula("-sin(t)*sin(2*x+1)+4*cos(t)*sin(2*x+1)");
+  return p;
+}
+
+TEST(Heat, ImplicitMethodsHonourMovingBoundariesWithOrderTwo) {
+  for (const TimeMethod method : {TimeMethod::tr_bdf2, TimeMethod::sdirk}) {
+    double error[2];
+    for (int level = 0; level < 2; ++level) {
+      EvolutionOptions o;
+      o.method = method;
+      o.step = 0.1 / (level + 1);
+      o.tolerance = method == TimeMethod::tr_bdf2 && level == 1 ? 1e-7 : 1e-5;
+      error[level] = run(moving(level == 0 ? 64 : 128), o, formula("cos(t)*sin(2*x+1)"));
+    }
+    EXPECT_LT(error[1], 5e-4);
+    EXPECT_LT(error[1], error[0] / 2.5) << to_string(method);
+  }
+}
+
+TEST(Heat, FixedStepMethodsShowTheirOrderInTime) {
+  // Against the exact evolution of the same semi-discrete system, so that only time counts.
+  EvolutionProblem p;
+  p.grid = Grid::unit(1, 17);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("x*(1-x)*exp(x)");
+  p.source = formula("1+x");
+  EvolutionOptions reference;
+  reference.output_times = {0.1};
+  const auto truth = evolve(p, reference);
+  ASSERT_TRUE(truth.ok()) << truth.error();
+  EXPECT_EQ(truth->report.method, "exact");
+  for (const auto& [method, step, order] : {std::tuple{TimeMethod::rk4, 0.0025, 4}, {TimeMethod::rk3, 0.002, 3}, {TimeMethod::sdirk, 0.01, 2}}) {
+    double error[2];
+    for (int level = 0; level < 2; ++level) {
+      EvolutionOptions o = reference;
+      o.method = method;
+      o.step = step / (level + 1);
+      const auto result = evolve(p, o);
+      ASSERT_TRUE(result.ok()) << result.error();
+      error[level] = 0;
+      for (std::size_t i = 0; i < result->states[0].values.size(); ++i)
+        error[level] = std::max(error[level], std::fabs(result->states[0].values[i] - truth->states[0].values[i]));
+    }
+    EXPECT_NEAR(std::log2(error[0] / error[1]), order, 0.5) << to_string(method) << " " << error[0];
+  }
+}
+
+TEST(Heat, VariableDiffusivityKeepsTheMaximumPrinciple) {
+  EvolutionProblem p;
+  p.grid = Grid::unit(2, 33);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("if((x-.5)^2+(y-.5)^2<.05,1,0)");
+  p.diffusivity = formula("1+10*step(x-.5)");
+  EvolutionOptions o;
+  o.output_times = {0.001, 0.01, 0.1};
+  o.tolerance = 1e-3;
+  const auto result = evolve(p, o);
+  ASSERT_TRUE(result.ok()) << result.error();
+  double top = 1;
+  for (const Field& u : result->states) {
+    const auto [low, high] = std::minmax_element(u.values.begin(), u.values.end());
+    EXPECT_GE(*low, -2e-3);
+    EXPECT_LE(*high, top + 2e-3);
+    top = *high;
+  }
+  EXPECT_LT(top, 0.3);
+}
+
+TEST(Wave, ExactMethodKeepsEnergyForALongTime) {
+  EvolutionProblem p;
+  p.equation = Equation::wave;
+  p.grid = Grid::unit(2, 40);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("exp(-60*((x-.4)^2+(y-.5)^2))*x*(1-x)*y*(1-y)");
+  p.initial_velocity = formula("x*(1-x)*y*(1-y)");
+  EvolutionOptions o;
+  o.output_times = {1000};
+  const auto result = evolve(p, o);
+  ASSERT_TRUE(result.ok()) << result.error();
+  EXPECT_NEAR(result->energy_end / result->energy_start, 1, 1e-12);
+}
+
+TEST(Wave, BothMethodsHaveOrderTwo) {
+  for (const TimeMethod method : {TimeMethod::exact, TimeMethod::leapfrog}) {
+    double error[2];
+    for (int level = 0; level < 2; ++level) {
+      EvolutionProblem p;
+      p.equation = Equation::wave;
+      p.grid = Grid::unit(2, 33 * (level + 1) - level);
+      p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+      p.initial = formula("sin(pi*x)*sin(2*pi*y)");
+      p.wave_speed = 1.3;
+      EvolutionOptions o;
+      o.method = method;
+      o.output_times = {0.37, 0.9};
+      error[level] = run(p, o, formula("cos(1.3*pi*sqrt(5)*t)*sin(pi*x)*sin(2*pi*y)"));
+    }
+    EXPECT_NEAR(std::log2(error[0] / error[1]), 2, 0.12) << to_string(method);
+  }
+}
+
+TEST(AdvectionDiffusion, HasOrderTwo) {
+  for (const TimeMethod method : {TimeMethod::sdirk, TimeMethod::rk4, TimeMethod::rk3}) {
+    double error[2];
+    for (int level = 0; level < 2; ++level) {
+      EvolutionProblem p;
+      p.equation = Equation::advection_diffusion;
+      p.grid = Grid::unit(2, 33 * (level + 1) - level);
+      p.boundary = Boundary::all({ConditionKind::periodic});
+      p.initial = formula("sin(2*pi*x)*sin(2*pi*y)");
+      p.velocity = {1, 0.5, 0};
+      p.diffusivity = 0.01;
+      EvolutionOptions o;
+      o.method = method;
+      o.output_times = {0.25};
+      if (method == TimeMethod::sdirk) o.step = 0.01 / (level + 1);
+      error[level] = run(p, o, formula("exp(-.08*pi^2*t)*sin(2*pi*(x-t))*sin(2*pi*(y-.5*t))"));
+    }
+    EXPECT_NEAR(std::log2(error[0] / error[1]), 2, 0.15) << to_string(method);
+  }
+}
+
+TEST(Burgers, TravellingFrontHasOrderTwo) {
+  // u = (1 - tanh((x - t/2 - 1) / (4 k))) / 2 on [0, 3].
+  double error[2];
+  for (int level = 0; level < 2; ++level) {
+    EvolutionProblem p;
+    p.equation = Equation::burgers;
+    const int points[] = {101 * (level + 1) - level};
+    const double lower[] = {0};
+    const double upper[] = {3};
+    p.grid = *Grid::make(points, lower, upper);
+    p.diffusivity = 0.05;
+    const ScalarData exact = formula("(1-tanh((x-t/2-1)/.2))/2");
+    p.boundary = Boundary::all({ConditionKind::dirichlet, exact});
+    p.initial = exact;
+    EvolutionOptions o;
+    o.output_times = {0.5, 1.0};
+    o.step = 0.01 / (level + 1);
+    error[level] = run(p, o, exact);
+  }
+  EXPECT_NEAR(std::log2(error[0] / error[1]), 2, 0.15);
+}
+
+TEST(Evolve, RefusesAnUnstableStepAndNamesTheLimit) {
+  EvolutionProblem p;
+  p.grid = Grid::unit(1, 101);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("sin(pi*x)");
+  EvolutionOptions o;
+  o.method = TimeMethod::rk4;
+  o.step = 1e-3;
+  const auto result = evolve(p, o);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, Errc::refused);
+  EXPECT_NE(result.error().message.find("largest stable step is 6.95e-05"), std::string::npos) << result.error();
+  o.method = TimeMethod::leapfrog;
+  EXPECT_EQ(evolve(p, o).error().code, Errc::bad_request);
+}
+
+}  // namespace
+}  // namespace neurolens::pde

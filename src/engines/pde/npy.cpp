@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "neurolens/engines/pde/field_io.hpp"
+
+namespace neurolens::pde {
+
+std::string to_npy(const Field& field) {
+  std::string shape;
+  for (int a = field.grid.dimensions; a-- > 0;)
+    shape += fmt::format("{}, ", field.grid.points[static_cast<std::size_t>(a)]);
+  shape.resize(shape.size() - (field.grid.dimensions > 1 ? 2 : 1));
+  std::string header =
+      fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape);
+  header.append(64 - (10 + header.size() + 1) % 64, ' ');
+  header += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += static_cast<char>(header.size() & 0xFF);
+  bytes += static_cast<char>(header.size() >> 8);
+  bytes += header;
+  bytes.append(reinterpret_cast<const char*>(field.values.data()),
+               field.values.size() * sizeof(double));
+  return bytes;
+}
+
+Result<NpyArray> from_npy(std::string_view bytes) {
+  const Error broken{Errc::parse_error, "This is not an .npy file, or it is truncated.", ""};
+  if (bytes.size() < 12 || bytes.substr(0, 6) != std::string_view("\x93NUMPY", 6)) return broken;
+  const auto byte = [&](std::size_t i) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
+  };
+  const bool wide = bytes[6] >= 2;
+  const std::size_t start = wide ? 12 : 10;
+  std::size_t length = byte(8) | (byte(9) << 8);
+  if (wide) length |= (byte(10) << 16) | (byte(11) << 24);
+  if (start + length > bytes.size()) return broken;
+  const std::string_view header = bytes.substr(start, length);
+  const bool f8 = header.find("'<f8'") != std::string_view::npos;
+  if (!f8 && header.find("'<f4'") == std::string_view::npos)
+    return Error{Errc::refused,
+                 "Only little-endian floating-point numbers ('<f8', '<f4') can be read.", ""};
+  const bool fortran = header.find("'fortran_order': True") != std::string_view::npos;
+  NpyArray result;
+  const std::size_t open = header.find('(');
+  const std::size_t close = header.find(')', open);
+  if (open == std::string_view::npos || close == std::string_view::npos) return broken;
+  std::size_t number = 0;
+  bool digits = false;
+  double total = 1;
+  for (std::size_t i = open + 1; i <= close; ++i) {
+    if (header[i] >= '0' && header[i] <= '9') {
+      number = number * 10 + static_cast<std::size_t>(header[i] - '0');
+      digits = true;
+      if (number > (std::size_t{1} << 48))
+        return Error{Errc::too_large, "The array's shape is too large.", ""};
+    } else if (digits) {
+      result.shape.push_back(number);
+      total *= static_cast<double>(number);
+      number = 0;
+      digits = false;
+    }
+  }
+  const std::size_t width = f8 ? 8 : 4;
+  const std::string_view data = bytes.substr(start + length);
+  if (total * static_cast<double>(width) != static_cast<double>(data.size())) return broken;
+  const std::size_t count = data.size() / width;
+  std::vector<double> flat(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (f8) {
+      std::memcpy(&flat[i], data.data() + 8 * i, 8);
+    } else {
+      float f = 0;
+      std::memcpy(&f, data.data() + 4 * i, 4);
+      flat[i] = static_cast<double>(f);
+    }
+  }
+  if (!fortran || result.shape.size() < 2) {
+    result.values = std::move(flat);
+    return result;
+  }
+  result.values.resize(count);
+  std::vector<std::size_t> at(result.shape.size(), 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t from = 0;
+    for (std::size_t a = at.size(); a-- > 0;) from = from * result.shape[a] + at[a];
+    result.values[i] = flat[from];
+    for (std::size_t a = at.size(); a-- > 0;) {
+      if (++at[a] < result.shape[a]) break;
+      at[a] = 0;
+    }
+  }
+  return result;
+}
+
+}  // namespace neurolens::pde
