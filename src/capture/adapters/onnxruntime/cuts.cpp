@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <numeric>
 
@@ -22,7 +24,8 @@ namespace neurolens::capture::ort {
 namespace {
 
 constexpr int kWarmup = 3;
-constexpr int kSearchRounds = 9;
+constexpr int kSearchRounds = 5;
+constexpr std::uintmax_t kPlaceholderBytes = std::uintmax_t{1} << 40;  // takes no room on disk
 constexpr int kFewestRounds = 8;
 constexpr int kMostRounds = 120;
 constexpr double kSearchShare = 0.5;  ///< Of the budget; the rest is for the final rounds.
@@ -160,17 +163,31 @@ class CutLab {
     SessionSettings settings = settings_;
     settings.profile_prefix = profile_prefix;
     if (share_) {
-      onnx::CutOptions options;
-      options.weights = onnx::CutWeights::shared;
-      NEUROLENS_ASSIGN(const auto cut, cutter_->prefix(k, options));
-      NEUROLENS_ASSIGN(const auto shared, pool_.share(*model_, cut.shared_weights));
-      auto session = RuntimeSession::create_from(library_, cut.bytes, settings, &shared);
+      auto session = make_shared_session(k, settings);
       if (session.ok()) return session;
       share_ = false;
       run_.notes.push_back("Weights could not be shared between cuts: " + session.error().message);
     }
     NEUROLENS_ASSIGN(const auto cut, cutter_->prefix(k));
     return RuntimeSession::create_from(library_, cut.bytes, settings);
+  }
+
+  /// The runtime insists that the file which a shared weight is declared to be in exists beside the
+  /// model and is long enough, though it never reads it: an empty file with a size satisfies it.
+  Result<RuntimeSession> make_shared_session(std::size_t k, const SessionSettings& settings) {
+    onnx::CutOptions options;
+    options.weights = onnx::CutWeights::shared;
+    NEUROLENS_ASSIGN(const auto cut, cutter_->prefix(k, options));
+    NEUROLENS_ASSIGN(const auto shared, pool_.share(*model_, cut.shared_weights));
+    const std::string placeholder = folder_ + "/" + std::string(onnx::kSharedWeightsFile);
+    std::ofstream(placeholder, std::ios::app).close();
+    std::error_code error;
+    std::filesystem::resize_file(placeholder, kPlaceholderBytes, error);
+    const std::string path = folder_ + "/cut.onnx";
+    NEUROLENS_TRY(system_files().write_atomic(path, cut.bytes));
+    auto session = RuntimeSession::create(library_, path, settings, &shared);
+    unlink(path.c_str());
+    return session;
   }
 
   Status open(std::size_t k) {

@@ -237,12 +237,22 @@ RuntimeSession::RuntimeSession(std::shared_ptr<const Library> library)
 
 Result<RuntimeSession> RuntimeSession::create(std::shared_ptr<const Library> library,
                                               const std::string& model_path,
-                                              const SessionSettings& settings) {
+                                              const SessionSettings& settings,
+                                              const SharedWeights* shared) {
   NEUROLENS_ASSIGN(const auto options, make_options(*library, settings));
   RuntimeSession out(std::move(library));
+  const auto& api = out.library_->api();
   OrtSession* raw = nullptr;
-  NEUROLENS_TRY(out.library_->check(out.library_->api().CreateSession(
-      out.library_->env(), model_path.c_str(), options.get(), &raw)));
+  if (shared == nullptr) {
+    NEUROLENS_TRY(out.library_->check(
+        api.CreateSession(out.library_->env(), model_path.c_str(), options.get(), &raw)));
+  } else {
+    for (const auto& [name, value] : shared->values) {
+      NEUROLENS_TRY(out.library_->check(api.AddInitializer(options.get(), name.c_str(), value)));
+    }
+    NEUROLENS_TRY(out.library_->check(api.CreateSessionWithPrepackedWeightsContainer(
+        out.library_->env(), model_path.c_str(), options.get(), shared->packed, &raw)));
+  }
   out.session_.reset(raw);
   NEUROLENS_TRY(out.read_ports());
   return out;
@@ -250,22 +260,12 @@ Result<RuntimeSession> RuntimeSession::create(std::shared_ptr<const Library> lib
 
 Result<RuntimeSession> RuntimeSession::create_from(std::shared_ptr<const Library> library,
                                                    std::string_view model,
-                                                   const SessionSettings& settings,
-                                                   const SharedWeights* shared) {
+                                                   const SessionSettings& settings) {
   NEUROLENS_ASSIGN(const auto options, make_options(*library, settings));
   RuntimeSession out(std::move(library));
-  const auto& api = out.library_->api();
   OrtSession* raw = nullptr;
-  if (shared == nullptr) {
-    NEUROLENS_TRY(out.library_->check(api.CreateSessionFromArray(
-        out.library_->env(), model.data(), model.size(), options.get(), &raw)));
-  } else {
-    for (const auto& [name, value] : shared->values) {
-      NEUROLENS_TRY(out.library_->check(api.AddInitializer(options.get(), name.c_str(), value)));
-    }
-    NEUROLENS_TRY(out.library_->check(api.CreateSessionFromArrayWithPrepackedWeightsContainer(
-        out.library_->env(), model.data(), model.size(), options.get(), shared->packed, &raw)));
-  }
+  NEUROLENS_TRY(out.library_->check(out.library_->api().CreateSessionFromArray(
+      out.library_->env(), model.data(), model.size(), options.get(), &raw)));
   out.session_.reset(raw);
   NEUROLENS_TRY(out.read_ports());
   return out;

@@ -66,13 +66,14 @@ Result<Handle<OrtValue>> make_tensor_value(const Library& library, onnx::Tensor&
 class RuntimeSession {
  public:
   /// Errors: refused with the runtime's reason; bad_request for a provider that the library lacks.
+  /// `shared` (may be nullptr) must outlive the session.
   static Result<RuntimeSession> create(std::shared_ptr<const Library> library,
                                        const std::string& model_path,
-                                       const SessionSettings& settings);
-  /// The same for a model in memory; `shared` (may be nullptr) must outlive the session.
+                                       const SessionSettings& settings,
+                                       const SharedWeights* shared = nullptr);
+  /// The same for a model in memory.
   static Result<RuntimeSession> create_from(std::shared_ptr<const Library> library,
-                                            std::string_view model, const SessionSettings& settings,
-                                            const SharedWeights* shared = nullptr);
+                                            std::string_view model, const SessionSettings& settings);
 
   [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }
