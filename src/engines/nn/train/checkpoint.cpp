@@ -108,7 +108,7 @@ Result<Checkpoint> decode(std::string_view bytes) {
       return corrupt("an array is missing");
     }
     array->resize(static_cast<std::size_t>(n));
-    std::memcpy(array->data(), rest.data(), array->size() * sizeof(float));
+    if (n > 0) std::memcpy(array->data(), rest.data(), array->size() * sizeof(float));
     rest = rest.substr(array->size() * sizeof(float));
   }
   if (!rest.empty()) return corrupt("it has bytes too many");
