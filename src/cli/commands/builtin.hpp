@@ -11,6 +11,7 @@ namespace neurolens::cli {
 std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_peaks();
 std::unique_ptr<Command> make_profile();
+std::unique_ptr<Command> make_record();
 std::unique_ptr<Command> make_summary();
 std::unique_ptr<Command> make_report();
 std::unique_ptr<Command> make_validate();
