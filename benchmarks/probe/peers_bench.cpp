@@ -37,8 +37,7 @@ void measure(benchmark::State& state, Body body, Between between) {
     total += seconds;
     between();
   }
-  state.counters["ns_per_scope"] =
-      total * 1e9 / (static_cast<double>(state.iterations()) * kBatch);
+  state.counters["ns_per_scope"] = total * 1e9 / (static_cast<double>(state.iterations()) * kBatch);
 }
 
 void empty_loop(benchmark::State& state) {
@@ -73,8 +72,14 @@ void neurolens_on(benchmark::State& state, probe::Keep keep) {
 BENCHMARK(empty_loop)->UseManualTime()->Iterations(2000)->Repetitions(3);
 BENCHMARK(two_readings)->UseManualTime()->Iterations(2000)->Repetitions(3);
 BENCHMARK(neurolens_off)->UseManualTime()->Iterations(2000)->Repetitions(3);
-BENCHMARK_CAPTURE(neurolens_on, stream, probe::Keep::everything)->UseManualTime()->Iterations(2000)->Repetitions(3);
-BENCHMARK_CAPTURE(neurolens_on, ring, probe::Keep::newest)->UseManualTime()->Iterations(2000)->Repetitions(3);
+BENCHMARK_CAPTURE(neurolens_on, stream, probe::Keep::everything)
+    ->UseManualTime()
+    ->Iterations(2000)
+    ->Repetitions(3);
+BENCHMARK_CAPTURE(neurolens_on, ring, probe::Keep::newest)
+    ->UseManualTime()
+    ->Iterations(2000)
+    ->Repetitions(3);
 
 #ifdef NEUROLENS_HAVE_MICROPROFILE
 void microprofile_on(benchmark::State& state) {

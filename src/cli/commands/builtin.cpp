@@ -4,10 +4,9 @@ namespace neurolens::cli {
 
 std::vector<std::unique_ptr<Command>> builtin_commands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make :
-       {&make_doctor, &make_zoo_list, &make_zoo_build, &make_profile, &make_peaks, &make_summary,
-        &make_report, &make_validate, &make_workflow_run, &make_workflow_graph})
-    commands.push_back(make());
+#define NEUROLENS_MAKE(name) commands.push_back(make_##name());
+  NEUROLENS_COMMANDS(NEUROLENS_MAKE)
+#undef NEUROLENS_MAKE
   return commands;
 }
 

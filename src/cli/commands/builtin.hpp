@@ -1,22 +1,37 @@
 /// \file
-/// The one list of commands: each factory lives in the file named after its command.
+/// The one list of commands, in the order of the help screen. Each factory lives in the file named
+/// after its command (or the first word of it).
 #pragma once
 
 #include <memory>
 
 #include "command.hpp"
 
+#define NEUROLENS_COMMANDS(X) \
+  X(doctor)                   \
+  X(zoo_list)                 \
+  X(zoo_build)                \
+  X(profile)                  \
+  X(record)                   \
+  X(peaks)                    \
+  X(summary)                  \
+  X(report)                   \
+  X(validate)                 \
+  X(ls)                       \
+  X(history)                  \
+  X(baseline_set)             \
+  X(baseline_show)            \
+  X(store_add)                \
+  X(store_rm)                 \
+  X(store_verify)             \
+  X(store_gc)                 \
+  X(workflow_run)             \
+  X(workflow_graph)
+
 namespace neurolens::cli {
 
-std::unique_ptr<Command> make_doctor();
-std::unique_ptr<Command> make_peaks();
-std::unique_ptr<Command> make_profile();
-std::unique_ptr<Command> make_summary();
-std::unique_ptr<Command> make_report();
-std::unique_ptr<Command> make_validate();
-std::unique_ptr<Command> make_workflow_graph();
-std::unique_ptr<Command> make_workflow_run();
-std::unique_ptr<Command> make_zoo_build();
-std::unique_ptr<Command> make_zoo_list();
+#define NEUROLENS_DECLARE(name) std::unique_ptr<Command> make_##name();
+NEUROLENS_COMMANDS(NEUROLENS_DECLARE)
+#undef NEUROLENS_DECLARE
 
 }  // namespace neurolens::cli

@@ -5,12 +5,12 @@
 #include <charconv>
 
 #include "neurolens/base/text.hpp"
-#include "neurolens/run/run.hpp"
+#include "store.hpp"
 
 namespace neurolens::cli {
 
 Result<LoadedRun> load_summary(Context& context, const std::string& path) {
-  NEUROLENS_ASSIGN(run::Run loaded, run::read_file(context.files, path));
+  NEUROLENS_ASSIGN(run::Run loaded, load_run(context, path));
   auto summary = analyze::summarise(loaded);
   if (!summary.ok()) return std::move(summary).error().at(path);
   return LoadedRun{std::move(loaded), std::move(summary).value()};

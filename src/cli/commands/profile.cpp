@@ -10,6 +10,7 @@
 #include "neurolens/capture/host.hpp"
 #include "neurolens/capture/peaks.hpp"
 #include "neurolens/run/run.hpp"
+#include "profile_program.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -63,7 +64,9 @@ class Profile final : public Command {
   }
 
   void declare(Options& options) override {
-    options.positional("model", request_.model_path, "An ONNX model");
+    options.positional("model", model_, "An ONNX model");
+    options.rest("program", program_.command,
+                 "Or, after --, a program linked with neurolens::probe");
     options.value("-o,--output", "RUN", output_,
                   "The Run to write; .zst compresses (default: MODEL.run.json here)");
     options.value(
@@ -97,6 +100,11 @@ class Profile final : public Command {
   }
 
   Result<int> run(Context& context) override {
+    if (model_.has_value() == !program_.command.empty()) {
+      return Error{Errc::bad_request, "Name either a model or, after --, a program to run.", ""};
+    }
+    if (!model_) return run_program(context);
+    request_.model_path = *model_;
     const std::string path = output_.value_or(default_run_path(request_.model_path));
     NEUROLENS_TRY(fill_request(context));
     NEUROLENS_ASSIGN(const auto ceilings, load_ceilings(context));
@@ -119,6 +127,21 @@ class Profile final : public Command {
   }
 
  private:
+  Result<int> run_program(Context& context) {
+    program_.output = output_.value_or(default_run_path(program_.command[0]));
+    program_.json = json_;
+    const std::int64_t warmup = request_.warmup.value_or(0);
+    if (warmup < 0 || warmup > 1'000'000) {
+      return Error{Errc::out_of_range, "Warm-up iterations lie in [0, 1000000].", "--warmup"};
+    }
+    program_.warmup = static_cast<std::uint32_t>(warmup);
+    for (const auto& text : tags_) {
+      NEUROLENS_ASSIGN(const auto pair, split_pair("--tag", text, "KEY=VALUE"));
+      program_.tags[pair.first] = pair.second;
+    }
+    return profile_program(context, program_);
+  }
+
   Status fill_request(Context& context) {
     if (batch_) request_.batch = *batch_;
     if (sequence_) request_.sequence = *sequence_;
@@ -166,6 +189,8 @@ class Profile final : public Command {
   }
 
   capture::CaptureRequest request_;
+  std::optional<std::string> model_;
+  ProgramRequest program_;
   std::optional<std::string> output_;
   std::optional<std::string> peaks_;
   std::optional<std::int64_t> batch_;

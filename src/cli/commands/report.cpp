@@ -14,7 +14,9 @@ class Report final : public Command {
     return "write a report of one Run (Markdown)";
   }
   void declare(Options& options) override {
-    options.positional("run", path_, "The Run (run.json or run.json.zst)");
+    options.positional(
+        "run", path_,
+        "A Run file, or one in the store: @latest, @baseline:NAME, beginning of an id");
     options.value("--md", "FILE", markdown_, "Write Markdown to FILE (/dev/stdout prints it)");
     options.example("neurolens report resnet50.run.json --md resnet50.md");
   }

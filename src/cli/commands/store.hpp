@@ -12,11 +12,13 @@
 namespace neurolens::cli {
 
 /// Opens the store that --store names, else the default one.
-Result<store::Store> open_store(Context& context, const std::optional<std::string>& folder, bool create);
+Result<store::Store> open_store(Context& context, const std::optional<std::string>& folder,
+                                bool create);
 
-/// The Run called `name`: a file if there is one of that name, else "@latest", "@baseline:NAME" or the
-/// beginning of an id in the store.
-Result<run::Run> load_run(Context& context, const std::string& name, const std::optional<std::string>& folder = {});
+/// The Run called `name`: a file if there is one of that name, else "@latest", "@baseline:NAME" or
+/// the beginning of an id in the store.
+Result<run::Run> load_run(Context& context, const std::string& name,
+                          const std::optional<std::string>& folder = {});
 
 /// The figures that the store keeps beside a Run.
 Result<store::Headline> headline_of(const run::Run& run);

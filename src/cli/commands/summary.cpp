@@ -16,7 +16,9 @@ class Summary final : public Command {
     return "read one Run: total time, and the ops ranked by time";
   }
   void declare(Options& options) override {
-    options.positional("run", path_, "The Run (run.json or run.json.zst)");
+    options.positional(
+        "run", path_,
+        "A Run file, or one in the store: @latest, @baseline:NAME, beginning of an id");
     options.value("--top", "K|all", top_, "Rows of the ranking");
     options.choice("--by", {"op", "type"}, by_, "Rank single ops or types of ops");
     options.flag("--json", json_, "One JSON document on stdout (all ops unless --top is given)");

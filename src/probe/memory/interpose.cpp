@@ -22,17 +22,28 @@ void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 void __libc_free(void*);
 
+#ifdef NEUROLENS_MEMORY_PRELOAD
+// The preload library carries a C++ run time of its own; what that allocates is not the program's.
+extern const char __ehdr_start __attribute__((visibility("hidden")));
+extern const char _end __attribute__((visibility("hidden")));
+#define NEUROLENS_FROM_OUTSIDE                                              \
+  (__builtin_return_address(0) < static_cast<const void*>(&__ehdr_start) || \
+   __builtin_return_address(0) >= static_cast<const void*>(&_end))
+#else
+#define NEUROLENS_FROM_OUTSIDE true
+#endif
+
 #define NEUROLENS_INTERPOSE __attribute__((visibility("default"), noinline))
 
 NEUROLENS_INTERPOSE void* malloc(std::size_t bytes) {
   void* p = __libc_malloc(bytes);
-  memory::on_allocate(p, bytes);
+  if (NEUROLENS_FROM_OUTSIDE) memory::on_allocate(p, bytes);
   return p;
 }
 
 NEUROLENS_INTERPOSE void* calloc(std::size_t count, std::size_t bytes) {
   void* p = __libc_calloc(count, bytes);
-  memory::on_allocate(p, count * bytes);
+  if (NEUROLENS_FROM_OUTSIDE) memory::on_allocate(p, count * bytes);
   return p;
 }
 

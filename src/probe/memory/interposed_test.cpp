@@ -33,7 +33,8 @@ TEST(MemoryTracker, EveryAllocationFunctionIsCountedToTheByte) {
   auto* e = new char[33];
   auto* f = new Wide;
   void* g = memalign(32, 77);
-  for (const void* p : {a, b, c, d, static_cast<void*>(e), static_cast<void*>(f), g}) do_not_optimize(p);
+  for (const void* p : {a, b, c, d, static_cast<void*>(e), static_cast<void*>(f), g})
+    do_not_optimize(p);
   const MemoryUse allocated = *tracker.use();
   a = std::realloc(a, 5000);
   do_not_optimize(a);

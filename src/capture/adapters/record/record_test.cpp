@@ -282,6 +282,12 @@ TEST_F(RecordTest, MemoryOfAProgramIsExact) {
   EXPECT_EQ(site_of("planted_leak").allocations, 1u);
   EXPECT_EQ(site_of("planted_leak").live.count, 1234);
   EXPECT_GE(m.live_at_exit.count, 1234);
+  for (const MemorySite& s : m.sites) {  // the observer's own run time is not the program's
+    for (const FunctionId f : s.stack) {
+      const std::string& module = m.modules[m.functions[f.index()].module.index()].path;
+      EXPECT_FALSE(module.ends_with("libneurolens_memory.so"));
+    }
+  }
 }
 
 TEST_F(RecordTest, RefusesContradictionsWithASentence) {

@@ -1,5 +1,6 @@
 // planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
 // planted shapes SECONDS     inlining, recursion, a shared object, two threads
+// planted work ROUNDS        a fixed amount of the same work; prints its wall seconds
 // planted memory             a known script of allocations, 1,234 bytes leaked
 // planted exit N             ends with status N; planted abort; planted cat: stdin to stdout
 #include <time.h>
@@ -93,6 +94,13 @@ int main(int argc, char** argv) {
   const double seconds = argc > 2 ? std::atof(argv[2]) : 1;
   if (std::strcmp(what, "shares") == 0) {
     while (cpu_seconds() < seconds) one_round();
+  } else if (std::strcmp(what, "work") == 0) {
+    timespec a{}, b{};
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < static_cast<int>(seconds); ++i) one_round();
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    std::printf("%.6f\n", static_cast<double>(b.tv_sec - a.tv_sec) +
+                              static_cast<double>(b.tv_nsec - a.tv_nsec) * 1e-9);
   } else if (std::strcmp(what, "shapes") == 0) {
     std::thread second([seconds] { shapes(seconds); });
     shapes(seconds);
