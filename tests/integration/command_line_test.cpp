@@ -158,6 +158,7 @@ TEST_F(CommandLine, TheZooListIsAListOfObjects) {
 TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
   write_run("a.run.json", test_support::make_run());
   write("bad.json", "{\"schema_version\": \"1.0.0\"}");
+  ASSERT_EQ(run({"baseline", "set", "main", "a.run.json", "--store", "runs"}).status, 0);
   const std::vector<std::pair<std::string, std::vector<std::string>>> documents{
       {"summary", {"summary", "a.run.json", "--json"}},
       {"summary", {"summary", "a.run.json", "--json", "--by", "type"}},
@@ -179,6 +180,33 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
     if (status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
     EXPECT_EQ(status, 0) << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
   }
+}
+
+TEST_F(CommandLine, TheStoreKeepsListsNamesAndTrends) {
+  std::vector<std::string> add{"store", "add", "--store", "runs"};
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    run::Run sample =
+        test_support::make_run({.ops = 3, .seed = i, .time_scale = i > 25 ? 1.2 : 1.0});
+    sample.created_at = "2026-01-01T00:" + std::to_string(10 + i) + ":00.000Z";
+    const std::string name = "r" + std::to_string(i) + ".run.json";
+    write_run(name, sample);
+    add.push_back(name);
+  }
+  EXPECT_EQ(run({"ls", "--store", "runs"}).status, 2);  // no store yet: said, not made
+  ASSERT_EQ(run(add).status, 0);
+  const auto listed = run({"ls", "--store", "runs", "--limit", "3"});
+  EXPECT_EQ(listed.status, 0) << listed.err;
+  EXPECT_EQ(std::count(listed.out.begin(), listed.out.end(), '\n'), 4) << listed.out;
+  EXPECT_EQ(run({"ls", "--store", "runs", "--model", "other"}).out, "no Run matches\n");
+  const auto history = run({"history", "--store", "runs", "--plot"});
+  EXPECT_NE(history.out.find("changed by +"), std::string::npos) << history.out;
+  EXPECT_NE(history.out.find('^'), std::string::npos) << history.out;
+  EXPECT_NE(run({"history", "--store", "runs", "--metric", "op:MatMul_9"}).err.find("MatMul_0"),
+            std::string::npos);
+  EXPECT_EQ(run({"store", "verify", "--store", "runs", "--rebuild"}).status, 0);
+  EXPECT_EQ(run({"store", "gc", "--store", "runs", "--keep", "5"}).status, 0);
+  const auto left = json::parse(run({"ls", "--store", "runs", "--json"}).out);
+  EXPECT_EQ(left->as_array()->size(), 5U);
 }
 
 TEST_F(CommandLine, TheDoctorAlwaysAnswers) {
