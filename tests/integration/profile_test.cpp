@@ -50,6 +50,26 @@ TEST_F(Profile, WritesAValidRunWhoseSharesAddUpToOne) {
   EXPECT_EQ(run({"summary", "mlp.run.json", "--json"}).out, outcome.out);
 }
 
+// Every architecture of the zoo: a valid Run, shares that add up to 1, and times.
+TEST_F(Profile, TheWholeZooProfiles) {
+  const auto zoo = json::parse(run({"zoo", "list", "--json"}).out);
+  ASSERT_TRUE(zoo.ok());
+  for (const auto& entry : *zoo->as_array()) {
+    const std::string name = *entry.find("name")->as_string();
+    build(name, "m.onnx");
+    const auto outcome = run({"profile", "m.onnx", "-o", "m.run.json", "--iterations", "2",
+                              "--warmup", "1", "--method", "observed", "--json"});
+    ASSERT_EQ(outcome.status, 0) << name << outcome.err;
+    const auto summary = json::parse(outcome.out);
+    double shares = 0;
+    for (const auto& op : *summary->find("ops")->as_array())
+      shares += *op.find("share_ratio")->as_double();
+    EXPECT_NEAR(shares, 1, 1e-9) << name;
+    EXPECT_EQ(run({"validate", "m.run.json"}).status, 0) << name;
+    EXPECT_GT(*summary->find("unobserved_p50_ns")->as_double(), 0) << name;
+  }
+}
+
 TEST_F(Profile, BadModelsAreRefusedWithTheirNameAndNothingIsWritten) {
   build("lenet", "good.onnx");
   const std::string model = read("good.onnx");
