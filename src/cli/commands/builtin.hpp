@@ -9,9 +9,12 @@
 namespace neurolens::cli {
 
 std::unique_ptr<Command> make_doctor();
+std::unique_ptr<Command> make_eval();
+std::unique_ptr<Command> make_export_onnx();
 std::unique_ptr<Command> make_peaks();
 std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_summary();
+std::unique_ptr<Command> make_train();
 std::unique_ptr<Command> make_report();
 std::unique_ptr<Command> make_validate();
 std::unique_ptr<Command> make_zoo_build();
