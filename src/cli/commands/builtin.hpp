@@ -26,7 +26,10 @@
   X(store_verify)             \
   X(store_gc)                 \
   X(workflow_run)             \
-  X(workflow_graph)
+  X(workflow_graph)           \
+  X(train)                    \
+  X(eval)                     \
+  X(export_onnx)
 
 namespace neurolens::cli {
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "factories.hpp"
+#include "neurolens/probe/scope.hpp"
 #include "onnx_graph.hpp"
 
 namespace neurolens::nn {
@@ -21,6 +22,9 @@ class Sequential : public Layer<T> {
       if (!out.ok()) return misfit(i, std::move(out).error());
       shape = std::move(out).value();
       sizes_.push_back(shape.elements());
+      const std::string label = std::to_string(i) + "." + std::string(children_[i]->type());
+      forward_sites_.emplace_back((label + " forward").c_str(), "nn");
+      backward_sites_.emplace_back((label + " backward").c_str(), "nn");
       param_offsets_.push_back(param_count_);
       state_offsets_.push_back(state_count_);
       buffer_offsets_.push_back(buffer_count_);
@@ -71,7 +75,8 @@ class Sequential : public Layer<T> {
           carver.take<std::byte>(static_cast<std::int64_t>(children_[i]->tape_bytes(p.rows)));
       T* own = carver.take<T>(p.rows * sizes_[i]);
       links[i].output = i + 1 == children_.size() ? y : own;
-      Pass<T> pass = child_pass(p, i, links[i].tape);
+      const Pass<T> pass = child_pass(p, i, links[i].tape);
+      const probe::Scope scope(forward_sites_[i]);
       children_[i]->forward(pass, x, links[i].output);
       x = links[i].output;
     }
@@ -81,7 +86,8 @@ class Sequential : public Layer<T> {
     Carver carver(p.scratch);
     T* spare[2] = {carver.take<T>(p.rows * widest()), carver.take<T>(p.rows * widest())};
     for (std::size_t i = children_.size(); i-- > 0;) {
-      Pass<T> pass = child_pass(p, i, links[i].tape);
+      const Pass<T> pass = child_pass(p, i, links[i].tape);
+      const probe::Scope scope(backward_sites_[i]);
       const T* in = i == 0 ? x : links[i - 1].output;
       T* din = i == 0 ? dx : spare[i % 2];
       children_[i]->backward(pass, in, i + 1 == children_.size() ? y : links[i].output, dy, din);
@@ -151,6 +157,7 @@ class Sequential : public Layer<T> {
 
   std::vector<LayerPtr<T>> children_;
   std::vector<std::string> places_;
+  std::vector<probe::NamedSite> forward_sites_, backward_sites_;
   std::vector<std::int64_t> sizes_, param_offsets_, state_offsets_, buffer_offsets_;
   std::int64_t param_count_ = 0, state_count_ = 0, buffer_count_ = 0;
 };

@@ -22,6 +22,7 @@ struct TrainRequest {
   std::string json_log = {};         ///< The same as JSON lines.
 };
 
+/// What train() hands back; to_json() writes it.
 struct TrainResult {
   std::string model;
   std::int64_t parameters = 0;

@@ -30,6 +30,8 @@ namespace neurolens::nn {
 enum class OptimizerKind : std::uint8_t { adam, adamw, sgd };
 enum class ScheduleKind : std::uint8_t { constant, step, cosine, linear };
 enum class Precision : std::uint8_t { f32, bf16 };
+/// Where kernels run. `any` takes the GPU when there is one and falls back to the CPU.
+enum class Device : std::uint8_t { any, cpu, cuda };
 /// Where a step's time goes.
 enum class TrainPhase : std::uint8_t { data, forward, backward, optimizer, other };
 inline constexpr std::size_t kTrainPhases = 5;
@@ -60,23 +62,24 @@ struct TrainOptions {
   ScheduleOptions schedule;
   double clip_norm = 1.0;  ///< Global gradient norm; 0: no clipping.
   Precision precision = Precision::f32;
-  double loss_scale =
-      1.0;  ///< bf16 has the range of float, so 1 is right unless gradients underflow.
-  std::int64_t shard_rows =
-      0;                   ///< Rows per shard; 0: the whole batch is one. Lower it to use threads.
+  Device device = Device::any;
+  /// bf16 has the range of float, so 1 is right unless gradients underflow.
+  double loss_scale = 1.0;
+  /// Rows per shard; 0: the whole batch is one. Lower it to use threads.
+  std::int64_t shard_rows = 0;
   std::uint64_t seed = 1;  ///< Order of samples and random draws.
   bool shuffle = true;
   int prefetch = 0;
   /// Row r of every batch continues stream r; otherwise every sample starts afresh.
   bool carry_state = false;
-  std::int64_t patience =
-      0;  ///< Epochs without improvement of the test loss before stopping; 0: never.
+  /// Epochs without improvement of the test loss before stopping; 0: never.
+  std::int64_t patience = 0;
   double min_delta = 0.0;
   std::int64_t evaluate_every = 1;    ///< Epochs.
   std::string checkpoint;             ///< Path; empty: none.
   std::int64_t checkpoint_every = 1;  ///< Epochs.
-  std::int64_t max_steps =
-      0;  ///< Stops (and writes a checkpoint) after so many steps in all; 0: no limit.
+  /// Stops (and writes a checkpoint) after so many steps in all; 0: no limit.
+  std::int64_t max_steps = 0;
 };
 
 /// Reads the keys of `train: {...}`. Errors: those of Config::finish.
@@ -105,6 +108,7 @@ struct StepReport {
   [[nodiscard]] Nanoseconds total() const;
 };
 
+/// Sums of one epoch; `test` is there when the epoch ended with an evaluation.
 struct EpochReport {
   std::int64_t epoch = 0;
   double train_loss = 0, train_accuracy = 0;
@@ -141,7 +145,8 @@ struct FitSummary {
 /// Trains one network. Keeps references to network and parallel. Not thread-safe.
 class Trainer {
  public:
-  /// Errors: bad_request when the network does not fit the data (both shapes named).
+  /// Errors: bad_request when the network does not fit the data (both shapes named); unavailable
+  /// when a GPU was asked for and there is none; out_of_memory.
   [[nodiscard]] static Result<std::unique_ptr<Trainer>> create(Network<float>& network,
                                                                DataPair data,
                                                                const TrainOptions& options,

@@ -56,6 +56,7 @@ Result<TrainOptions> read_train_options(const json::Value& config) {
   const json::Value* schedule = c.member("schedule");
   o.clip_norm = c.number("clip_norm", o.clip_norm, 0, 1e12);
   o.precision = static_cast<Precision>(c.choice("precision", {"f32", "bf16"}, 0));
+  o.device = static_cast<Device>(c.choice("device", {"auto", "cpu", "cuda"}, 0));
   o.loss_scale = c.number("loss_scale", 1.0, 1e-12, 1e12);
   o.shard_rows = c.integer("shard_rows", 0, 0, 1 << 24);
   o.seed = static_cast<std::uint64_t>(c.integer("seed", 1, 0, std::int64_t{1} << 62));

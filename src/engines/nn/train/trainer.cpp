@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "neurolens/base/file_system.hpp"
+#include "neurolens/probe/scope.hpp"
 #include "train/checkpoint.hpp"
 
 namespace neurolens::nn {
@@ -40,6 +41,16 @@ std::int64_t count_correct(std::int64_t rows, std::int64_t classes, const float*
   return correct;
 }
 
+// The GPU when it was asked for or is there, else the CPU.
+Result<const kernels::Kernels<float>*> choose_kernels(const TrainOptions& o) {
+  const auto* cpu =
+      o.precision == Precision::bf16 ? &kernels::bf16_kernels() : &kernels::simd_kernels();
+  if (o.device == Device::cpu) return cpu;
+  auto gpu = kernels::cuda_kernels();
+  if (gpu.ok() || o.device == Device::cuda) return gpu;
+  return cpu;
+}
+
 }  // namespace
 
 // One shard: its own plan, loss and gradient.
@@ -70,12 +81,13 @@ struct Trainer::State {
   double best_loss = 0;
   std::int64_t since_best = -1;
 
-  State(Network<float>& n, DataPair d, const TrainOptions& o, ParallelFor& p)
+  State(Network<float>& n, DataPair d, const TrainOptions& o, ParallelFor& p,
+        const kernels::Kernels<float>& k)
       : network(n),
         data(std::move(d)),
         options(o),
         parallel(p),
-        kernels(o.precision == Precision::bf16 ? kernels::bf16_kernels() : kernels::simd_kernels()),
+        kernels(k),
         classes(n.output().elements()),
         shard_rows(o.shard_rows > 0 ? std::min(o.shard_rows, o.batch) : o.batch),
         first(n.params().size()),
@@ -102,6 +114,7 @@ struct Trainer::State {
   }
 
   void forward_shard(const Batch& b, std::int64_t s) {
+    NEUROLENS_SCOPE("train.forward");
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     const std::int64_t begin = s * shard_rows, rows = std::min(shard_rows, b.rows - begin);
     PassOptions pass;
@@ -119,6 +132,7 @@ struct Trainer::State {
     shard.correct = count_correct(rows, classes, logits, b.labels + begin);
   }
   void backward_shard(std::int64_t s) {
+    NEUROLENS_SCOPE("train.backward");
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     // Only the first shard's buffer lives across accumulated batches; the others are added to it
     // each time.
@@ -158,6 +172,7 @@ struct Trainer::State {
   }
 
   void optimize(double rate, double gradient_scale) {
+    NEUROLENS_SCOPE("train.optimizer");
     const double t = static_cast<double>(step + 1);
     const OptimizerOptions& o = options.optimizer;
     const std::int64_t chunks =
@@ -187,6 +202,7 @@ struct Trainer::State {
 
   // One batch: gradients, and an optimizer step when enough batches are in.
   Result<StepReport> advance(const Batch& b) {
+    NEUROLENS_ITERATION("train.step", step);
     StepReport r;
     Lap lap;
     const std::int64_t count = (b.rows + shard_rows - 1) / shard_rows;
@@ -252,9 +268,10 @@ Result<std::unique_ptr<Trainer>> Trainer::create(Network<float>& network, DataPa
     return Error{Errc::bad_request,
                  "With carried state a batch must not be larger than the training set.", ""};
   }
+  NEUROLENS_ASSIGN(const kernels::Kernels<float>* kernels, choose_kernels(options));
   try {
-    return std::unique_ptr<Trainer>(
-        new Trainer(std::make_unique<State>(network, std::move(data), options, parallel)));
+    return std::unique_ptr<Trainer>(new Trainer(
+        std::make_unique<State>(network, std::move(data), options, parallel, *kernels)));
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory,
                  "The plan for a batch of " + std::to_string(options.batch) +
@@ -337,7 +354,10 @@ Result<FitSummary> Trainer::fit(TrainObserver* observer, Attention attention) {
     while (true) {
       StepReport data_part;
       Lap lap;
-      if (!s.loader.next(batch)) break;
+      {
+        NEUROLENS_SCOPE("train.data");
+        if (!s.loader.next(batch)) break;
+      }
       lap.mark(phase_of(data_part, TrainPhase::data));
       NEUROLENS_ASSIGN(StepReport r, s.advance(batch));
       phase_of(r, TrainPhase::data) = phase_of(data_part, TrainPhase::data);

@@ -242,6 +242,14 @@ TEST(Trainer, OptimizersSchedulesAndPrecisionsAllReduceTheLoss) {
   }
 }
 
+TEST(Trainer, FallsBackToTheCpuUnlessAGpuWasDemanded) {
+  if (kernels::cuda_kernels().ok()) GTEST_SKIP() << "built with CUDA";
+  EXPECT_TRUE(train({config(kMlp, "epochs: 0, device: auto")}).ok());
+  const auto demanded = train({config(kMlp, "epochs: 0, device: cuda")});
+  ASSERT_FALSE(demanded.ok());
+  EXPECT_EQ(demanded.error().code, Errc::unavailable);
+}
+
 TEST(Schedule, MeetsItsFormula) {
   TrainOptions o;
   o.optimizer.learning_rate = 1.0;

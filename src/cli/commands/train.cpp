@@ -1,0 +1,205 @@
+#include "neurolens/engines/nn/train.hpp"
+
+#include <fmt/format.h>
+
+#include "builtin.hpp"
+#include "common.hpp"
+#include "neurolens/base/text.hpp"
+#include "neurolens/report/table.hpp"
+
+namespace neurolens::cli {
+namespace {
+
+// The options that train, eval and export-onnx share, and the request they make.
+struct RequestOptions {
+  std::string config;
+  std::optional<std::string> checkpoint;
+  std::optional<double> awake;
+
+  Result<nn::TrainRequest> read(Context& context) const {
+    nn::TrainRequest request;
+    NEUROLENS_ASSIGN(request.config, context.files.read(config));
+    request.where = config;
+    request.directory = parent_path(config);
+    request.resume = checkpoint.value_or("");
+    request.awake = awake;
+    if (awake && !(*awake >= 0 && *awake <= 1)) {
+      return Error{Errc::out_of_range, "--awake is a share; it must lie in [0, 1].", "--awake"};
+    }
+    return request;
+  }
+};
+
+// A line per epoch on stderr, for people only.
+class EpochLines final : public nn::TrainObserver {
+ public:
+  explicit EpochLines(Terminal& terminal) : terminal_(terminal) {}
+  void on_epoch(const nn::EpochReport& r) override {
+    const std::string test = r.test ? fmt::format(", test loss {:.4f}, accuracy {:.2f} %",
+                                                  r.test->loss, 100 * r.test->accuracy)
+                                    : "";
+    terminal_.err(fmt::format("epoch {:>3}: loss {:.4f}, accuracy {:.2f} %{}, {:.0f} samples/s\n",
+                              r.epoch + 1, r.train_loss, 100 * r.train_accuracy, test,
+                              r.samples_per_second));
+  }
+
+ private:
+  Terminal& terminal_;
+};
+
+std::string ms(Nanoseconds t) {
+  return fmt::format("{:.3f} ms", static_cast<double>(t.count) * 1e-6);
+}
+
+std::string as_text(const nn::TrainResult& r) {
+  std::string out = fmt::format("{}: {} parameters, {} steps in {} epochs{}, kernels {}\n",
+                                printable(r.model), r.parameters, r.fit.steps, r.fit.epochs,
+                                r.fit.stopped_early ? " (stopped early)" : "", r.kernels);
+  if (r.fit.test) {
+    out += fmt::format(
+        "test: loss {:.4f}, accuracy {:.2f} %, precision {:.3f}, recall {:.3f}, F1 {:.3f} ({} "
+        "samples)\n",
+        r.fit.test->loss, 100 * r.fit.test->accuracy, r.fit.test->precision, r.fit.test->recall,
+        r.fit.test->f1, r.fit.test->samples);
+  }
+  static constexpr const char* kNames[nn::kTrainPhases] = {"data", "forward", "backward",
+                                                           "optimizer", "other"};
+  double sum = 0;
+  for (const auto p : r.fit.phases) sum += static_cast<double>(p.count);
+  out += fmt::format("step: median {}, {:.0f} samples/s", ms(r.fit.median_step),
+                     r.fit.samples_per_second);
+  for (std::size_t p = 0; p < nn::kTrainPhases && sum > 0; ++p) {
+    out += fmt::format("; {} {:.0f} %", kNames[p],
+                       100 * static_cast<double>(r.fit.phases[p].count) / sum);
+  }
+  return out + fmt::format("\nmemory: plan {}\n",
+                           report::format_bytes(static_cast<double>(r.fit.arena.count)));
+}
+
+class TrainCommand final : public Command {
+ public:
+  [[nodiscard]] std::string name() const override { return "train"; }
+  [[nodiscard]] std::string summary() const override {
+    return "train a network described in a YAML file";
+  }
+  void declare(Options& options) override {
+    options.positional("config", request_.config, "YAML with the sections model, data and train");
+    options.value("--resume", "CHECKPOINT", request_.checkpoint, "Go on from a checkpoint");
+    options.value("--threads", "N", threads_,
+                  "Threads (default: 1); the result does not depend on them");
+    options.value("--awake", "SHARE", request_.awake,
+                  "Share of awake nodes in the final evaluation");
+    options.value("--csv", "FILE", csv_, "Append a line per epoch as CSV");
+    options.value("--log", "FILE", log_, "Append a line per epoch as JSON");
+    options.flag("--explain", explain_, "Print the execution plan and stop");
+    options.flag("--json", json_, "One JSON document on stdout");
+    options.example("neurolens train examples/nn/digits.yaml");
+  }
+  Result<int> run(Context& context) override {
+    NEUROLENS_ASSIGN(nn::TrainRequest request, request_.read(context));
+    if (explain_) {
+      NEUROLENS_ASSIGN(const std::string plan, nn::explain(request));
+      context.terminal.out(plan);
+      return kDone;
+    }
+    if (threads_.value_or(1) < 1 || threads_.value_or(1) > 1024) {
+      return Error{Errc::out_of_range, "The number of threads must lie in [1, 1024].", "--threads"};
+    }
+    request.threads = static_cast<int>(threads_.value_or(1));
+    request.csv_log = csv_.value_or("");
+    request.json_log = log_.value_or("");
+    EpochLines lines(context.terminal);
+    NEUROLENS_ASSIGN(const auto result,
+                     nn::train(request, json_ ? nullptr : &lines, context.attention));
+    context.terminal.out(json_ ? nn::to_json(result) + "\n" : as_text(result));
+    return kDone;
+  }
+
+ private:
+  RequestOptions request_;
+  std::optional<std::int64_t> threads_;
+  std::optional<std::string> csv_, log_;
+  bool explain_ = false, json_ = false;
+};
+
+class EvalCommand final : public Command {
+ public:
+  [[nodiscard]] std::string name() const override { return "eval"; }
+  [[nodiscard]] std::string summary() const override {
+    return "evaluate a checkpoint on its test data";
+  }
+  void declare(Options& options) override {
+    options.positional("config", request_.config, "The YAML file it was trained with");
+    options.value("--checkpoint", "FILE", request_.checkpoint,
+                  "The checkpoint (default: the untrained network)");
+    options.value("--awake", "SHARE", request_.awake, "Share of awake nodes");
+    options.flag("--json", json_, "One JSON document on stdout");
+    options.example("neurolens eval digits.yaml --checkpoint digits.ckpt --awake 0.5");
+  }
+  Result<int> run(Context& context) override {
+    NEUROLENS_ASSIGN(const nn::TrainRequest request, request_.read(context));
+    NEUROLENS_ASSIGN(const nn::Evaluation e, nn::evaluate(request));
+    context.terminal.out(json_ ? nn::to_json(e) + "\n"
+                               : fmt::format("loss {:.4f}, accuracy {:.2f} % of {} samples\n",
+                                             e.loss, 100 * e.accuracy, e.samples));
+    return kDone;
+  }
+
+ private:
+  RequestOptions request_;
+  bool json_ = false;
+};
+
+class ExportCommand final : public Command {
+ public:
+  [[nodiscard]] std::string name() const override { return "export-onnx"; }
+  [[nodiscard]] std::string summary() const override {
+    return "write a trained network as an ONNX model";
+  }
+  void declare(Options& options) override {
+    options.positional("config", request_.config, "The YAML file it was trained with");
+    options.value("--checkpoint", "FILE", request_.checkpoint,
+                  "The checkpoint (default: the untrained network)");
+    options.value("-o,--output", "FILE", output_, "The model to write (default: model.onnx)");
+    options.flag("--json", json_, "One JSON document on stdout");
+    options.example("neurolens export-onnx digits.yaml --checkpoint digits.ckpt -o digits.onnx");
+  }
+  Result<int> run(Context& context) override {
+    NEUROLENS_ASSIGN(const nn::TrainRequest request, request_.read(context));
+    NEUROLENS_ASSIGN(const std::string bytes, nn::export_onnx(request));
+    const std::string path = output_.value_or("model.onnx");
+    NEUROLENS_TRY(context.files.write_atomic(path, bytes));
+    if (json_) {
+      json::Writer w;
+      w.begin_object()
+          .member("path", path)
+          .member("size_bytes", static_cast<std::int64_t>(bytes.size()))
+          .end_object();
+      context.terminal.out(std::move(w).take() + "\n");
+      return kDone;
+    }
+    context.terminal.out(fmt::format("{}: {}\nnext: neurolens profile {}\n", printable(path),
+                                     report::format_bytes(static_cast<double>(bytes.size())),
+                                     printable(path)));
+    return kDone;
+  }
+
+ private:
+  RequestOptions request_;
+  std::optional<std::string> output_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_train() {
+  return std::make_unique<TrainCommand>();
+}
+std::unique_ptr<Command> make_eval() {
+  return std::make_unique<EvalCommand>();
+}
+std::unique_ptr<Command> make_export_onnx() {
+  return std::make_unique<ExportCommand>();
+}
+
+}  // namespace neurolens::cli
