@@ -9,6 +9,7 @@
 namespace neurolens::cli {
 
 std::unique_ptr<Command> make_doctor();
+std::unique_ptr<Command> make_compare();
 std::unique_ptr<Command> make_peaks();
 std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_summary();
