@@ -16,6 +16,7 @@
   X(peaks)                    \
   X(summary)                  \
   X(report)                   \
+  X(compare)                  \
   X(validate)                 \
   X(ls)                       \
   X(history)                  \
