@@ -198,6 +198,113 @@ TEST_F(Profile, SaysWhatIsWrongWithTheLibrary) {
   EXPECT_EQ(result.error().code, Errc::unavailable);
 }
 
+/// Forty light ops with one that takes many times as long as all of them together.
+ModelSpec one_heavy_op() {
+  ModelSpec model;
+  model.inputs = {{"t0", 1, {8, 128}}};
+  model.initializers = {random_weights("big", {128, 128}, 5)};
+  for (int i = 0; i < 41; ++i) {
+    const std::string in = "t" + std::to_string(i);
+    const std::string out = "t" + std::to_string(i + 1);
+    if (i == 17) {
+      model.nodes.push_back({"MatMul", {in, "big"}, {out}, "heavy", "", {}});
+    } else {
+      model.nodes.push_back(
+          {i % 2 == 0 ? "Neg" : "Abs", {in}, {out}, "light" + std::to_string(i), "", {}});
+    }
+  }
+  model.outputs = {{"t41", 1, {8, 128}}};
+  return model;
+}
+
+std::int64_t total_ns(const run::Run& run) {
+  std::int64_t sum = 0;
+  for (const auto& op : run.ops) sum += op.estimate ? op.estimate->time_ns : 0;
+  return sum;
+}
+double median_unobserved(const run::Run& run) {
+  std::vector<std::int64_t> values;
+  const auto& rows = run.samples.iterations;
+  for (std::size_t i = 0; i < rows.duration_ns.size(); ++i) {
+    if (rows.observed[i] == 0 && rows.warmup[i] == 0 && rows.disturbed[i] == 0)
+      values.push_back(rows.duration_ns[i]);
+  }
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : static_cast<double>(values[values.size() / 2]);
+}
+
+// The runtime's own profiler makes this model several times slower; what is reported must add up to
+// the time without it, less what the ledger says belongs to no op.
+TEST_F(Profile, CorrectedTimesAddUpToTheUnobservedLatency) {
+  write(one_heavy_op());
+  request_.method = Method::corrected;
+  request_.iterations = 60;
+  const auto result = profile_model(request_);
+  ASSERT_TRUE(result.ok()) << result.error();
+  const run::Run& run = result.value();
+  EXPECT_TRUE(run::validate(run).valid());
+  ASSERT_GE(run.overhead.ledger.size(), 1U);
+  EXPECT_EQ(run.overhead.ledger[0].event, "op");
+  EXPECT_GT(run.overhead.ledger[0].cost_ns, 0);
+  double call = 0;
+  for (const auto& entry : run.overhead.ledger) {
+    if (entry.event == "unobserved_call") call = entry.cost_ns;
+  }
+  const double latency = median_unobserved(run);
+  EXPECT_NEAR(static_cast<double>(total_ns(run)), latency - std::min(call, latency / 2),
+              0.03 * latency);
+  for (const auto& op : run.ops) {
+    ASSERT_TRUE(op.estimate) << op.name;
+    EXPECT_EQ(op.estimate->method, "corrected");
+    EXPECT_LE(*op.estimate->low_ns, op.estimate->time_ns);
+    EXPECT_GE(*op.estimate->high_ns, op.estimate->time_ns);
+    EXPECT_GE(op.estimate->time_ns, 0);
+  }
+}
+
+TEST_F(Profile, CutsFindTheHeavyOp) {
+  write(one_heavy_op());
+  request_.method = Method::cut;
+  request_.optimisation = OptLevel::none;
+  request_.top = 1;
+  request_.budget = Nanoseconds{3'000'000'000};
+  const auto result = profile_model(request_);
+  ASSERT_TRUE(result.ok()) << result.error();
+  const run::Run& run = result.value();
+  EXPECT_TRUE(run::validate(run).valid());
+  const auto heaviest = std::max_element(
+      run.ops.begin(), run.ops.end(),
+      [](const run::Op& a, const run::Op& b) { return a.estimate->time_ns < b.estimate->time_ns; });
+  EXPECT_EQ(heaviest->name, "heavy");
+  EXPECT_EQ(heaviest->estimate->method, "cut");
+  for (const auto& note : run.notes)
+    EXPECT_EQ(note.find("could not be shared"), std::string::npos) << note;
+}
+
+TEST_F(Profile, CutsBranchesWithManyInputsAndOutputs) {
+  ModelSpec model;
+  model.inputs = {{"a", 1, {16, 64}}, {"b", 1, {16, 64}}};
+  model.initializers = {random_weights("w", {64, 64}, 5)};
+  model.nodes = {{"MatMul", {"a", "w"}, {"p"}, "left", "", {}},
+                 {"MatMul", {"b", "w"}, {"q"}, "right", "", {}},
+                 {"Tanh", {"p"}, {"r"}, "bend", "", {}},
+                 {"Add", {"r", "q"}, {"sum"}, "join", "", {}},
+                 {"Split", {"sum"}, {"s0", "s1"}, "part", "", {{"axis", std::int64_t{0}}}},
+                 {"Mul", {"s0", "s1"}, {"y"}, "mul", "", {}}};
+  model.outputs = {{"y", 1, {8, 64}}, {"q", 1, {16, 64}}};
+  write(model);
+  request_.method = Method::cut;
+  request_.top = 3;
+  request_.budget = Nanoseconds{2'000'000'000};
+  const auto result = profile_model(request_);
+  ASSERT_TRUE(result.ok()) << result.error();
+  EXPECT_TRUE(run::validate(result.value()).valid());
+  const auto settled =
+      std::count_if(result.value().ops.begin(), result.value().ops.end(),
+                    [](const run::Op& op) { return op.estimate->method == "cut"; });
+  EXPECT_GE(settled, 3);
+}
+
 // Cancels once measuring has begun.
 class CancelWhenMeasuring final : public Progress {
  public:

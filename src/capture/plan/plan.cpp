@@ -9,10 +9,58 @@
 #include "adapters/onnxruntime/dtypes.hpp"
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/text.hpp"
-#include "plan/origins.hpp"
+#include "neurolens/onnx/origins.hpp"
 
 namespace neurolens::capture {
 namespace {
+
+/// The nodes of a graph and of the bodies inside, in the order of the file.
+void flatten_into(const onnx::Graph& graph, std::vector<const onnx::Node*>& out) {
+  for (const auto& node : graph.nodes) {
+    out.push_back(&node);
+    for (const auto& attribute : node.attributes) {
+      for (const auto& body : attribute.graphs) flatten_into(body, out);
+    }
+  }
+}
+std::vector<const onnx::Node*> flatten(const onnx::Graph& graph) {
+  std::vector<const onnx::Node*> out;
+  flatten_into(graph, out);
+  return out;
+}
+
+/// Tells which nodes of the original an executed node stands for.
+class Origins {
+ public:
+  Origins(const onnx::Graph& original, const onnx::Graph& optimised)
+      : original_(original),
+        optimised_(optimised),
+        map_(onnx::map_to_original(original, optimised)) {
+    // Bodies keep the names of their tensors; the map treats them as part of the node around them.
+    for (const auto* node : flatten(original)) {
+      for (const auto& output : node->outputs) producer_.emplace(output, node);
+    }
+  }
+  [[nodiscard]] std::vector<const onnx::Node*> of(const onnx::Node* node) const {
+    std::vector<const onnx::Node*> out;
+    for (std::size_t i = 0; i < optimised_.nodes.size(); ++i) {
+      if (&optimised_.nodes[i] != node) continue;
+      for (const auto id : map_.origins[i]) out.push_back(&original_.nodes[id.index()]);
+      return out;
+    }
+    for (const auto& output : node->outputs) {
+      const auto hit = producer_.find(output);
+      if (hit != producer_.end() && hit->second->op_type == node->op_type) return {hit->second};
+    }
+    return out;
+  }
+
+ private:
+  const onnx::Graph& original_;
+  const onnx::Graph& optimised_;
+  onnx::NodeOrigins map_;
+  std::map<std::string, const onnx::Node*> producer_;
+};
 
 std::vector<std::size_t> execution_order(const std::vector<CollectedOp>& ops) {
   std::vector<std::size_t> order;
@@ -35,11 +83,11 @@ bool is_generated_name(const CollectedOp& op) {
 /// unique; the others by their order among the nodes of their type.
 std::vector<const onnx::Node*> match_nodes(const std::vector<CollectedOp>& ops,
                                            const std::vector<std::size_t>& order,
-                                           const std::vector<FlatNode>& nodes) {
+                                           const std::vector<const onnx::Node*>& nodes) {
   using Key = std::pair<std::string, std::string>;
   std::map<Key, std::vector<const onnx::Node*>> available;
-  for (const auto& flat : nodes) {
-    available[{flat.node->op_type, to_valid_utf8(flat.node->name)}].push_back(flat.node);
+  for (const auto* node : nodes) {
+    available[{node->op_type, to_valid_utf8(node->name)}].push_back(node);
   }
   std::map<Key, std::vector<std::size_t>> wanted;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -175,12 +223,12 @@ Plan build_plan(const OpCollector& collector, const onnx::Graph* optimised,
                     plan.ops.size()));
   }
   if (original != nullptr) {
-    const auto flat = flatten(*original);
-    const auto origins = find_origins(plan.nodes, flat);
+    const Origins origins(*original, *optimised);
     for (std::size_t i = 0; i < plan.ops.size(); ++i) {
-      for (const auto index : origins[i]) {
+      if (plan.nodes[i] == nullptr) continue;
+      for (const auto* node : origins.of(plan.nodes[i])) {
         plan.ops[i].original_nodes.push_back(
-            {to_valid_utf8(flat[index].node->name), to_valid_utf8(flat[index].node->op_type)});
+            {to_valid_utf8(node->name), to_valid_utf8(node->op_type)});
       }
     }
   }
