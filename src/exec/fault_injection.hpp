@@ -112,7 +112,7 @@ inline std::string run_with_faults(Executor& executor, const FaultPlan& plan) {
             case Fault::hangs:
               while (!context.cancelled()) {
               }
-              break;
+              return Error{Errc::cancelled, "It was asked to stop.", {}};
             case Fault::cancels_another:
               control.cancel(TaskId{victim});
               break;

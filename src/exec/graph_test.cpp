@@ -44,7 +44,8 @@ class Graphs : public ::testing::TestWithParam<Setting> {
 };
 INSTANTIATE_TEST_SUITE_P(Modes, Graphs,
                          ::testing::Values(Setting{Mode::serial, 1}, Setting{Mode::threads, 1},
-                                           Setting{Mode::threads, 3}, Setting{Mode::processes, 1},
+                                           Setting{Mode::threads, 2}, Setting{Mode::threads, 3},
+                                           Setting{Mode::threads, 8}, Setting{Mode::processes, 1},
                                            Setting{Mode::processes, 3}, Setting{Mode::async, 1}),
                          name_of);
 

@@ -35,6 +35,8 @@ void ProbeObserver::begin(TaskId task, std::uint32_t, std::uint32_t, Nanoseconds
   open_scopes().emplace_back(it != sites_->named.end() ? it->second : sites_->unnamed);
 }
 
-void ProbeObserver::end(TaskId, std::uint32_t, Outcome, Nanoseconds) { open_scopes().pop_back(); }
+void ProbeObserver::end(TaskId, std::uint32_t, Outcome, Nanoseconds) {
+  open_scopes().pop_back();
+}
 
 }  // namespace neurolens::exec

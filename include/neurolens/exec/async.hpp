@@ -30,6 +30,7 @@ struct AsyncFrame {
   Wait wait;
 };
 
+/// What the promises of all coroutine types share.
 struct PromiseBase {
   AsyncFrame* frame = nullptr;
   std::coroutine_handle<> parent;
@@ -51,6 +52,7 @@ struct PromiseBase {
   void unhandled_exception() noexcept { error = std::current_exception(); }
 };
 
+/// Promise of an Async<T>.
 template <class T>
 struct Promise : PromiseBase {
   std::optional<T> value;
@@ -63,6 +65,7 @@ struct Promise : PromiseBase {
     return std::move(*value);
   }
 };
+/// Promise of an Async<void>.
 template <>
 struct Promise<void> : PromiseBase {
   void return_void() noexcept {}
@@ -71,8 +74,10 @@ struct Promise<void> : PromiseBase {
   }
 };
 
+/// The monotonic instant `duration` from now, in nanoseconds.
 [[nodiscard]] std::int64_t instant_after(Nanoseconds duration) noexcept;
 
+/// Suspends the awaiting coroutine until `wait` is over.
 struct WaitFor {
   Wait wait;
   [[nodiscard]] bool await_ready() const noexcept { return false; }

@@ -45,6 +45,7 @@ requires(std::is_trivially_copyable_v<T>&& std::is_default_constructible_v<T> &&
   }
 };
 
+/// Length, then characters.
 template <>
 struct Codec<std::string> {
   static void write(const std::string& value, std::string& out) {
@@ -60,6 +61,7 @@ struct Codec<std::string> {
   }
 };
 
+/// Number of elements, then each.
 template <Encodable T>
 struct Codec<std::vector<T>> {
   static void write(const std::vector<T>& value, std::string& out) {
@@ -122,6 +124,7 @@ requires(!std::is_trivially_copyable_v<std::optional<T>>) struct Codec<std::opti
   }
 };
 
+/// Number of entries, then each.
 template <Encodable K, Encodable V>
 struct Codec<std::map<K, V>> {
   static void write(const std::map<K, V>& value, std::string& out) {

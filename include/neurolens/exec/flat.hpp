@@ -47,6 +47,7 @@ Outcome call_flat(const void* object, TaskContext& context) {
   }
 }
 
+/// The engine behind a FlatRun. `object` must outlive it.
 [[nodiscard]] CorePtr make_flat_core(std::shared_ptr<const Topology> topology, const void* object,
                                      UniformCall call);
 

@@ -49,23 +49,28 @@ struct Handle {
   }
 };
 
+/// See fallback().
 template <class T>
 struct FallbackOf {
   Handle<T> handle;
   T value;
 };
+/// See maybe().
 template <class T>
 struct MaybeOf {
   Handle<T> handle;
 };
+/// See gather().
 template <class T>
 struct GatherOf {
   std::vector<Handle<T>> handles;
 };
+/// See after() and after_any_end().
 struct AfterOf {
   Handle<void> handle;
   EdgeRule rule;
 };
+/// See when().
 struct WhenOf {
   Handle<bool> handle;
 };
@@ -144,23 +149,30 @@ class Builder {
   std::unique_ptr<State> state_;
 };
 
+/// The engine behind a GraphRun.
 [[nodiscard]] CorePtr make_graph_core(std::shared_ptr<const Compiled> compiled);
+/// Memory of all results of a run.
 [[nodiscard]] std::byte* slots_of(const RunCore& core) noexcept;
+/// Notes that an input has a value.
 void mark_input(RunCore& core, std::uint32_t input) noexcept;
+/// Id of the graph that a run belongs to.
 [[nodiscard]] std::uint32_t graph_of(const RunCore& core) noexcept;
 
 // Runtime state and functions of fan-outs.
+/// Has `element` called for 0 ... count - 1, then the task once more.
 void start_expansion(TaskContext& context, std::uint32_t count, void* object,
                      void (*element)(void* object, std::uint32_t index, TaskContext& context));
 Outcome report_element(TaskContext& context, std::uint32_t element,
                        std::exception_ptr error) noexcept;
 
+/// Stands for an input among the nodes.
 template <class T>
 struct InputNode {
   Output<T> output;
 };
 
 // map(): the first call spreads the elements, the second gathers what they left.
+/// A task that becomes one call per element of a result.
 template <class F, class T, class R>
 struct MapNode {
   struct State {

@@ -80,14 +80,17 @@ struct Slot {
   }
 };
 
+/// The type of the value inside what a function returns.
 template <class R>
 struct Unwrap {
   using type = R;
 };
+/// Result<T> yields T.
 template <class T>
 struct Unwrap<Result<T>> {
   using type = T;
 };
+/// Status yields nothing.
 template <>
 struct Unwrap<Status> {
   using type = void;
@@ -108,12 +111,14 @@ inline constexpr bool is_result<Result<T>> = true;
 
 inline constexpr std::uint32_t kNoTask = 0xFFFF'FFFF;
 
+/// Where an argument comes from.
 struct Source {
   std::uint32_t slot = 0;
   std::uint32_t task = kNoTask;  // kNoTask: an input
   std::uint32_t input = kNoTask;
 };
 
+/// An argument that is a result.
 template <class T>
 struct ValueArg {
   Source from;
@@ -127,6 +132,7 @@ struct ValueArg {
   }
 };
 
+/// An argument with a substitute.
 template <class T>
 struct FallbackArg {
   Source from;
@@ -146,6 +152,7 @@ struct FallbackArg {
   }
 };
 
+/// An argument that tells what became of its task.
 template <class T>
 struct MaybeArg {
   Source from;
@@ -170,6 +177,7 @@ struct MaybeArg {
   }
 };
 
+/// Several results as one argument.
 template <class T>
 struct GatherArg {
   std::vector<std::uint32_t> slots_of;
@@ -239,6 +247,7 @@ decltype(auto) call_function(const F& function, TaskContext& context, const Args
   }
 }
 
+/// The wrapper of one task: function, arguments, result.
 template <class F, class T, std::size_t kConditions, class... Args>
 struct Node {
   [[no_unique_address]] F function;
@@ -349,6 +358,7 @@ void fill_result_ops(NodeOps& ops) {
   }
 }
 
+/// Calls `visit` with every source that a node reads.
 template <class N>
 void visit_sources(const N& node, auto&& visit) {
   std::apply([&](const auto&... arg) { (arg.reads(visit), ...); }, node.args);

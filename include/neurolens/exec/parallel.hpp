@@ -31,6 +31,7 @@ struct TaskResult {
   [[nodiscard]] bool success() const { return state == EndState::done; }
 };
 
+/// Results of a list, and what the run came to.
 template <class R>
 struct ParallelResults {
   std::vector<TaskResult<R>> results;  ///< In the order of the list.

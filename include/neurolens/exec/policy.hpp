@@ -40,6 +40,7 @@ struct TokenDemand {
   std::uint64_t amount = 1;
 };
 
+/// What a task asks for besides its dependencies.
 struct Policy {
   Retry retry;
   /// Longest time for one call, > 0. The task ends `timed_out` when it is exceeded: cooperative in

@@ -1,6 +1,6 @@
 /// \file
-/// Shows tasks to the probe: every call of a task function becomes a scope named after its task, on the
-/// thread that ran it.
+/// Shows tasks to the probe: every call of a task function becomes a scope named after its task, on
+/// the thread that ran it.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace neurolens::exec {
 
-/// Set as RunOptions::observer. While the probe does not record, a call costs two branches on top of
-/// what any observer costs (two clock readings). Tasks without a name share the scope "task".
+/// Set as RunOptions::observer. While the probe does not record, a call costs two branches on top
+/// of what any observer costs (two clock readings). Tasks without a name share the scope "task".
 /// Safe to use from several runs of the same graph at once.
 class ProbeObserver final : public TaskObserver {
  public:

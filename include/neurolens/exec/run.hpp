@@ -15,6 +15,7 @@
 namespace neurolens::exec {
 
 namespace detail {
+/// Deletes where RunCore is complete.
 struct CoreDeleter {
   void operator()(RunCore* core) const noexcept;
 };

@@ -70,6 +70,7 @@ struct StepDefinition {
   std::map<std::string, SourcePlace> places;  ///< Of the keys above.
 };
 
+/// A workflow as written.
 struct WorkflowDefinition {
   std::string name;
   std::string file;  ///< For messages.
@@ -90,6 +91,7 @@ struct StepReport {
   std::string log;          ///< File with what a command wrote; empty for functions.
 };
 
+/// What a run of a workflow came to.
 struct WorkflowReport {
   std::string name;
   std::vector<StepReport> steps;  ///< In the order of the file.
@@ -104,6 +106,7 @@ struct WorkflowReport {
   [[nodiscard]] std::string json() const;
 };
 
+/// How to carry out one run of a workflow.
 struct WorkflowOptions {
   /// threads, processes or serial. Commands are processes in every mode; the mode is for functions.
   Mode mode = Mode::threads;
