@@ -8,7 +8,10 @@
 
 namespace neurolens::cli {
 
+std::unique_ptr<Command> make_deps();
 std::unique_ptr<Command> make_doctor();
+std::unique_ptr<Command> make_inventory();
+std::unique_ptr<Command> make_map();
 std::unique_ptr<Command> make_peaks();
 std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_summary();
