@@ -108,9 +108,12 @@ bool is_licence(std::string_view comment) {
 
 std::string summary_of(std::string_view text, std::span<const Segment> segments) {
   // Documentation in the first lines; failing that, the first comment that is no licence.
+  // Only comments before any code speak about the file.
   std::string fallback;
+  std::size_t before = 0;
   for (const Segment& segment : segments) {
-    if (segment.begin > 3000) break;
+    if (segment.begin > 3000 || !trim(text.substr(before, segment.begin - before)).empty()) break;
+    before = segment.end;
     const std::string_view comment =
         text.substr(segment.begin, std::min<std::size_t>(segment.end - segment.begin, 2000));
     if (segment.kind == SegmentKind::string || is_licence(comment)) continue;

@@ -31,7 +31,7 @@ struct Row {
 constexpr std::array kRows{
     Row{{"C", kProg, F::c}, L::c, "c ec pgc"},
     Row{{"C++", kProg, F::c}, L::c, "cpp cc cxx c++ cppm ixx mpp ipp tpp txx inl tcc ii"},
-    Row{{"C/C++ Header", kProg, F::c}, L::c, "h hh hpp hxx h++"},
+    Row{{"C/C++ Header", kProg, F::c}, L::c, "h hh hpp hxx h++ def inc"},
     Row{{"CUDA", kProg, F::c}, L::c, "cu cuh"},
     Row{{"HIP", kProg, F::c}, L::c, "hip"},
     Row{{"OpenCL", kProg, F::c}, L::c, "cl"},
@@ -216,11 +216,17 @@ std::optional<std::string_view> by_content(std::string_view extension, std::stri
   if (extension == "bas" || extension == "cls")
     return head.starts_with("VERSION") ? std::optional<std::string_view>("Visual Basic")
                                        : std::nullopt;
+  if (extension == "def") {
+    // Included tables of C and C++; or the list of exports of a Windows library.
+    const bool exports = head.starts_with("LIBRARY") || head.starts_with("EXPORTS") || head.empty();
+    return exports ? "" : "C/C++ Header";
+  }
+  if (extension == "inc" && holds(head, "<?php")) return "PHP";
   return std::nullopt;
 }
 
 bool shared_extension(std::string_view e) {
-  return e == "m" || e == "ts" || e == "d" || e == "t" || e == "pp" || e == "cls" || e == "bas";
+  return e == "def" || e == "inc" || e == "m" || e == "ts" || e == "d" || e == "t" || e == "pp" || e == "cls" || e == "bas";
 }
 
 std::optional<LanguageId> by_shebang(std::string_view head) {

@@ -315,7 +315,7 @@ class RustResolver final : public Resolver {
 // ------------------------------------------------------------------------------------------
 class GoResolver final : public Resolver {
  public:
-  GoResolver(const TreeView& tree, const Manifests& manifests) : tree_(tree) {
+  GoResolver(const TreeView& tree, const Manifests& manifests) {
     for (const auto& [path, text] : manifests) {
       if (file_name(path) != "go.mod") continue;
       for (std::string_view line : split(text, '\n')) {
@@ -364,7 +364,6 @@ class GoResolver final : public Resolver {
   }
 
  private:
-  const TreeView& tree_;
   std::vector<std::pair<std::string, std::string>> modules_;
   std::set<std::string, std::less<>> required_;
   std::map<std::string, std::uint32_t, std::less<>>
@@ -375,7 +374,7 @@ class GoResolver final : public Resolver {
 // ----------------------------------------------------------------------------------------
 class JavaResolver final : public Resolver {
  public:
-  explicit JavaResolver(const TreeView& tree) : tree_(tree) {
+  explicit JavaResolver(const TreeView& tree) {
     for (std::uint32_t i = 0; i < tree.paths.size(); ++i) {
       if (!tree.paths[i].ends_with(".java")) continue;
       std::string package;
@@ -425,7 +424,6 @@ class JavaResolver final : public Resolver {
   }
 
  private:
-  const TreeView& tree_;
   std::unordered_map<std::string, std::uint32_t> classes_;
   std::unordered_map<std::string, std::vector<std::uint32_t>> packages_;
 };

@@ -30,7 +30,10 @@
   X(workflow_graph)           \
   X(train)                    \
   X(eval)                     \
-  X(export_onnx)
+  X(export_onnx)              \
+  X(inventory)                \
+  X(deps)                     \
+  X(map)
 
 namespace neurolens::cli {
 

@@ -183,6 +183,9 @@ TEST(Identify, NameExtensionShebangAndContent) {
   EXPECT_EQ(name("x.m", "% comment\n"), "MATLAB");
   EXPECT_EQ(name("x.ts", "<?xml version='1.0'?>"), "XML");
   EXPECT_EQ(name("x.ts", "const a = 1"), "TypeScript");
+  EXPECT_EQ(name("errors.def", "ROW(a, 1)\n"), "C/C++ Header");
+  EXPECT_EQ(name("x.def", "EXPORTS\n"), "");
+  EXPECT_EQ(name("x.inc", "<?php\n"), "PHP");
   EXPECT_EQ(name("config.h.in"), "C/C++ Header");
   EXPECT_EQ(name("photo.png"), "");
   EXPECT_EQ(name(".gitignore"), "");

@@ -1,0 +1,98 @@
+// tree_facts inventory ROOT [WORKERS [lines]]   JSON of the inventory; "lines" leaves functions out
+// tree_facts time ROOT WORKERS REPEATS [lines]  seconds and MB/s of each repeat, and the peak
+// memory tree_facts imports ROOT [COMPILE_COMMANDS]    "from line to kind exact" of every import in
+// the tree tree_facts cache ROOT FILE                    files read and files from the cache, twice
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "neurolens/codebase/deps.hpp"
+#include "neurolens/codebase/inventory.hpp"
+
+namespace nc = neurolens::codebase;
+
+namespace {
+
+int fail(const neurolens::Error& error) {
+  std::fprintf(stderr, "%s\n", error.text().c_str());
+  return 1;
+}
+
+nc::InventoryRequest request_for(const std::string& root, const char* workers, bool lines) {
+  nc::InventoryRequest request;
+  request.root = root;
+  request.workers = workers != nullptr ? static_cast<unsigned>(std::atoi(workers)) : 0;
+  request.functions = !lines;
+  return request;
+}
+
+int time_tree(const std::string& root, const char* workers, int repeats, bool lines) {
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto made = nc::take_inventory(request_for(root, workers, lines));
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!made.ok()) return fail(made.error());
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    std::printf("%.3f s  %.1f MB/s  %zu files  %llu bytes  peak %ld KiB\n", seconds,
+                static_cast<double>(made->bytes_read) / seconds / 1e6, made->files.size(),
+                static_cast<unsigned long long>(made->bytes_read), usage.ru_maxrss);
+  }
+  return 0;
+}
+
+int print_imports(const std::string& root, const char* commands) {
+  nc::DepsRequest request;
+  request.root = root;
+  request.level = nc::DepsLevel::file;
+  request.history_commits = 0;
+  if (commands != nullptr) request.compile_commands = commands;
+  const auto made = nc::find_dependencies(request);
+  if (!made.ok()) return fail(made.error());
+  for (const nc::FileEdge& e : made->edges) {
+    std::printf("%s\t%u\t%s\t%s\t%d\n", made->files[e.from].path.c_str(), e.line,
+                made->files[e.to].path.c_str(), std::string(nc::to_string(e.kind)).c_str(),
+                e.exact ? 1 : 0);
+  }
+  return 0;
+}
+
+int run_cache(const std::string& root, const char* file) {
+  for (int i = 0; i < 2; ++i) {
+    nc::InventoryRequest request;
+    request.root = root;
+    request.cache = file;
+    const auto start = std::chrono::steady_clock::now();
+    const auto made = nc::take_inventory(request);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!made.ok()) return fail(made.error());
+    std::printf("%.3f s  read %llu  from cache %llu\n", seconds,
+                static_cast<unsigned long long>(made->files_read),
+                static_cast<unsigned long long>(made->files_cached));
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 2 ? argv[1] : "";
+  const auto word = [&](int i) { return argc > i ? argv[i] : nullptr; };
+  if (what == "inventory") {
+    const auto made = nc::take_inventory(request_for(argv[2], word(3), word(4) != nullptr));
+    if (!made.ok()) return fail(made.error());
+    std::fputs(nc::inventory_json(*made).c_str(), stdout);
+    return 0;
+  }
+  if (what == "time" && argc > 4)
+    return time_tree(argv[2], argv[3], std::atoi(argv[4]), word(5) != nullptr);
+  if (what == "imports") return print_imports(argv[2], word(3));
+  if (what == "cache" && argc > 3) return run_cache(argv[2], argv[3]);
+  std::fputs("usage: see the head of tree_facts.cpp\n", stderr);
+  return 2;
+}
