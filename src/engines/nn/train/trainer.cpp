@@ -371,8 +371,11 @@ Result<FitSummary> Trainer::fit(TrainObserver* observer, Attention attention) {
                        static_cast<double>(s.epoch * s.loader.batches() + s.batch) / total);
       other.mark(phase_of(r, TrainPhase::other));
       for (std::size_t p = 0; p < kTrainPhases; ++p) summary.phases[p] += r.phases[p];
-      if (recent.size() < 1024) recent.push_back(0);
-      recent[static_cast<std::size_t>(s.step) % recent.size()] = r.total().count;
+      if (recent.size() < 1024) {
+        recent.push_back(r.total().count);
+      } else {
+        recent[static_cast<std::size_t>(s.step) % 1024] = r.total().count;
+      }
       epoch_seconds += static_cast<double>(r.total().count) * 1e-9;
       limit = s.options.max_steps > 0 && s.step >= s.options.max_steps;
       if (attention.cancelled()) {

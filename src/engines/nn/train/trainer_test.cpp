@@ -46,6 +46,7 @@ TEST(Train, AnMlpLearnsTheDigits) {
   const auto result = train({config(kMlp, "epochs: 12, optimizer: {learning_rate: 3e-3}")});
   ASSERT_TRUE(result.ok()) << result.error();
   EXPECT_GT(result->fit.test->accuracy, 0.97);
+  EXPECT_GT(result->fit.median_step.count, 0);
   EXPECT_NEAR(result->fit.test->f1, result->fit.test->accuracy, 0.03);
   const std::string json = to_json(*result);
   EXPECT_NE(json.find("\"test\":{\"accuracy_ratio\":"), std::string::npos) << json;
