@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <thread>
 
 #include "direct/eigen.hpp"
@@ -12,12 +13,14 @@
 namespace neurolens::pde {
 namespace {
 
-constexpr int kLongestDense = 512;         // explicit bases beyond this cost more than multigrid
-constexpr double kSingular = 1e-12;        // relative size below which an eigenvalue counts as zero
-constexpr std::size_t kModeChunk = 64;     // modes per step of the wavefront
-constexpr std::size_t kLines = 16;         // most lines of a batch
+constexpr int kLongestDense = 512;      // explicit bases beyond this cost more than multigrid
+constexpr double kSingular = 1e-12;     // relative size below which an eigenvalue counts as zero
+constexpr std::size_t kModeChunk = 64;  // modes per step of the wavefront
+constexpr std::size_t kLines = 16;      // most lines of a batch
 
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
+std::size_t index(int i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::size_t stage_slots(const Stage& stage) {
   int work = 2 * stage.pairs;
@@ -101,11 +104,12 @@ Status DirectSolver::plan_axis(int a) {
   AxisPlan& plan = axis_[index(a)];
   if (axis.robin()) {
     if (axis.intervals > kLongestDense)
-      return Error{Errc::unavailable,
-                   fmt::format("Robin conditions on two axes need an explicit basis, which is kept to {} "
-                               "intervals; this axis has {}. Use the multigrid method.",
-                               kLongestDense, axis.intervals),
-                   ""};
+      return Error{
+          Errc::unavailable,
+          fmt::format("Robin conditions on two axes need an explicit basis, which is kept to {} "
+                      "intervals; this axis has {}. Use the multigrid method.",
+                      kLongestDense, axis.intervals),
+          ""};
     if (box_.order == 4)
       return Error{Errc::unavailable,
                    "Order 4 with Robin conditions is available on one axis only. Use order 2.", ""};
@@ -117,7 +121,8 @@ Status DirectSolver::plan_axis(int a) {
   plan.inverse = make_stage(axis.kind, axis.intervals, true);
   plan.scale = scale_of(axis.kind, axis.intervals);
   plan.symbol.resize(index(axis.count));
-  for (int q = 0; q < axis.count; ++q) plan.symbol[index(q)] = mode_symbol(axis.kind, axis.intervals, q);
+  for (int q = 0; q < axis.count; ++q)
+    plan.symbol[index(q)] = mode_symbol(axis.kind, axis.intervals, q);
   return {};
 }
 
@@ -138,7 +143,8 @@ Status DirectSolver::plan_tridiagonal() {
     double a = 0;
     double b = 0;
     numerator_denominator(s, a, b);
-    // The compact stencil's coupling may vanish for a mode (and be negative beyond): it then decouples.
+    // The compact stencil's coupling may vanish for a mode (and be negative beyond): it then
+    // decouples.
     const double least = 1e-13 / (axis.h * axis.h);
     if (std::fabs(b) < least) b = least;
     diagonal[q] = a / b - 2;
@@ -149,7 +155,8 @@ Status DirectSolver::plan_tridiagonal() {
       if (end.ratio != 0) {
         const double h = axis.h;
         double lap = 0;  // minus the tangential laplacian's symbol
-        for (int i = 0; i < last; ++i) lap += s[i] / (box_.axis[index(i)].h * box_.axis[index(i)].h);
+        for (int i = 0; i < last; ++i)
+          lap += s[i] / (box_.axis[index(i)].h * box_.axis[index(i)].h);
         ghost = box_.order == 4
                     ? -end.ratio * (2 * h * (1 - box_.c * h * h / 6) + h * h * h / 3 * lap)
                     : -end.ratio * 2 * h;
@@ -174,7 +181,8 @@ Status DirectSolver::plan_division() {
     for (int j = 0; j < box_.axis[1].count; ++j)
       for (int i = 0; i < box_.axis[0].count; ++i) {
         if (i + j + k == 0 && box_.has_nullspace()) continue;
-        const double s[3] = {axis_[0].symbol[index(i)], box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
+        const double s[3] = {axis_[0].symbol[index(i)],
+                             box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
                              box_.dimensions > 2 ? axis_[2].symbol[index(k)] : 0};
         double value = 0;
         double unused = 0;
@@ -184,12 +192,14 @@ Status DirectSolver::plan_division() {
         smallest = std::min(smallest, value);
       }
   if (!(smallest > kSingular * largest))
-    return Error{Errc::refused,
-                 fmt::format("The problem is singular: c = {:.9g} is an eigenvalue of the discrete Laplacian "
-                             "with these boundary conditions (distance {:.2g}), so a solution does not exist "
-                             "or is not unique. Change c or the grid.",
-                             box_.c, smallest),
-                 ""};
+    return Error{
+        Errc::refused,
+        fmt::format(
+            "The problem is singular: c = {:.9g} is an eigenvalue of the discrete Laplacian "
+            "with these boundary conditions (distance {:.2g}), so a solution does not exist "
+            "or is not unique. Change c or the grid.",
+            box_.c, smallest),
+        ""};
   return {};
 }
 
@@ -208,9 +218,11 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
   if (box.order == 4 && box.dimensions > 1)
     for (const BoxAxis& axis : box.axis)
       for (const BoxAxis& other : box.axis)
-        if (axis.robin() && &axis != &other && other.intervals > 0 && other.kind != AxisKind::periodic)
+        if (axis.robin() && &axis != &other && other.intervals > 0 &&
+            other.kind != AxisKind::periodic)
           return Error{Errc::unavailable,
-                       "Order 4 with a Robin face needs the other axes to be periodic: where it meets another face "
+                       "Order 4 with a Robin face needs the other axes to be periodic: where it "
+                       "meets another face "
                        "the compact stencil loses its order. Use order 2.",
                        ""};
   const bool periodic_last = box.axis[index(box.dimensions - 1)].kind == AxisKind::periodic;
@@ -231,8 +243,8 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
 
 std::array<int, 3> DirectSolver::best_order(const Grid& grid, const Boundary& boundary) {
   // The last axis (no transform) may be any but a periodic one; Robin ends must go there. Among the
-  // rest, the axis that is dearest to transform; x stays first unless moving it saves a lot, for moving
-  // it costs two transposes.
+  // rest, the axis that is dearest to transform; x stays first unless moving it saves a lot, for
+  // moving it costs two transposes.
   const Box box = make_box(grid, boundary, 0, 2, {0, 1, 2});
   const int d = grid.dimensions;
   int best = -1;
@@ -260,7 +272,8 @@ std::array<int, 3> DirectSolver::best_order(const Grid& grid, const Boundary& bo
 }
 
 double DirectSolver::eigenvalue(int i, int j, int k) const {
-  const double s[3] = {axis_[0].symbol[index(i)], box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
+  const double s[3] = {axis_[0].symbol[index(i)],
+                       box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
                        box_.dimensions > 2 ? axis_[2].symbol[index(k)] : 0};
   double a = 0;
   double b = 0;
@@ -276,16 +289,21 @@ double DirectSolver::eigenvalue(int i, int j, int k) const {
 std::size_t DirectSolver::buffer_doubles() const {
   std::size_t slots = 1;
   for (int a = 0; a < box_.dimensions; ++a)
-    slots = std::max({slots, stage_slots(axis_[index(a)].forward), stage_slots(axis_[index(a)].inverse)});
+    slots = std::max(
+        {slots, stage_slots(axis_[index(a)].forward), stage_slots(axis_[index(a)].inverse)});
   return slots * kernels::batch_lines() + 64;
 }
 
 Status DirectSolver::solve(const BoxData& data, double* u, Workers& workers) const {
   try {
-    if (!tridiagonal_) solve_spectral(data, u, workers);
-    else if (box_.dimensions == 1) solve_single_row_modes(data, u);
-    else if (box_.dimensions == 2) solve_wavefront(data, u, workers);
-    else solve_planes(data, u, workers);
+    if (!tridiagonal_)
+      solve_spectral(data, u, workers);
+    else if (box_.dimensions == 1)
+      solve_single_row_modes(data, u);
+    else if (box_.dimensions == 2)
+      solve_wavefront(data, u, workers);
+    else
+      solve_planes(data, u, workers);
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the transform buffers ran out.", ""};
   }
@@ -312,15 +330,22 @@ void DirectSolver::solve_single_row_modes(const BoxData& data, double* u) const 
   }
 }
 
-// 2-D. Batches of rows are transformed by any worker; the recurrence down the rows passes through the
-// batches in order, chunk of modes by chunk: batch b may eliminate a chunk once batch b - 1 has. The
-// arithmetic is the same for any number of workers.
+// 2-D. Batches of rows are transformed by any worker; the recurrence down the rows passes through
+// the batches in order, chunk of modes by chunk: batch b may eliminate a chunk once batch b - 1
+// has. The arithmetic is the same for any number of workers.
 void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& workers) const {
   const std::size_t lines = kernels::batch_lines();
   const BoxAxis& rows = box_.axis[1];
   const std::size_t batches = batches_of(index(rows.count));
   const std::size_t chunk = workers.count() > 1 ? kModeChunk : modes_ + kModeChunk;
-  const std::size_t chunks = (modes_ + chunk - 1) / chunk;
+  // Chunks begin at cache lines of the rows, as tiles do.
+  const double* first_row = u + box_.offset(box_.axis[0].first, rows.first, 0);
+  const std::size_t lead =
+      (64 - reinterpret_cast<std::uintptr_t>(first_row) % 64) % 64 / sizeof(double);
+  const auto chunk_begin = [&](std::size_t c) {
+    return c == 0 ? 0 : std::min(modes_, c * chunk + lead);
+  };
+  const std::size_t chunks = modes_ > lead ? (modes_ - lead + chunk - 1) / chunk : 1;
   kernels::Factors factors = factors_.view();
   factors.first_weight = first_weight_;
   factors.last_weight = last_weight_;
@@ -364,9 +389,9 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
     kernels::transform(axis_[0].forward, buffer);
     for (std::size_t c = 0; c < chunks; ++c) {
       if (batch > 0) wait_for(batch - 1, c + 1);
-      kernels::scatter_eliminate(axis_[0].forward, buffer, mode_scale_.data(), count, out.data(), factors,
-                                 static_cast<int>(batch * lines), c * chunk,
-                                 std::min(modes_, (c + 1) * chunk), carry_down.data());
+      kernels::scatter_eliminate(axis_[0].forward, buffer, mode_scale_.data(), count, out.data(),
+                                 factors, static_cast<int>(batch * lines), chunk_begin(c),
+                                 c + 1 == chunks ? modes_ : chunk_begin(c + 1), carry_down.data());
       done[batch].store(c + 1, std::memory_order_release);
     }
   };
@@ -374,14 +399,15 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
     double* buffer = buffers[worker].data();
     std::array<double*, kLines> out{};
     const std::size_t count = target_rows(batch, out);
-    // The batch's own elimination is complete: batch + 1's substitution (or the last elimination) says so.
+    // The batch's own elimination is complete: batch + 1's substitution (or the last elimination)
+    // says so.
     wait_for(batches - 1, chunks);
     kernels::clear_unused(axis_[0].inverse, buffer);
     for (std::size_t c = 0; c < chunks; ++c) {
       if (batch + 1 < batches) wait_for(batches + batch + 1, c + 1);
-      kernels::substitute_gather(axis_[0].inverse, count, out.data(), factors,
-                                 static_cast<int>(batch * lines), c * chunk,
-                                 std::min(modes_, (c + 1) * chunk), carry_up.data(), buffer);
+      kernels::substitute_gather(
+          axis_[0].inverse, count, out.data(), factors, static_cast<int>(batch * lines),
+          chunk_begin(c), c + 1 == chunks ? modes_ : chunk_begin(c + 1), carry_up.data(), buffer);
       done[batches + batch].store(c + 1, std::memory_order_release);
     }
     kernels::transform(axis_[0].inverse, buffer);
@@ -391,15 +417,18 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
     for (;;) {
       const std::size_t task = next.fetch_add(1, std::memory_order_relaxed);
       if (task >= 2 * batches) return;
-      if (task < batches) forward(task, worker);
-      else backward(2 * batches - 1 - task, worker);
+      if (task < batches)
+        forward(task, worker);
+      else
+        backward(2 * batches - 1 - task, worker);
     }
   };
   workers.run(body);
 }
 
 // Transforms the unknown rows along axis 0, from the right-hand side or in place.
-void DirectSolver::transform_rows(bool forward, const BoxData* data, double* u, Workers& workers) const {
+void DirectSolver::transform_rows(bool forward, const BoxData* data, double* u,
+                                  Workers& workers) const {
   const std::size_t lines = kernels::batch_lines();
   const Stage& stage = forward ? axis_[0].forward : axis_[0].inverse;
   const std::size_t rows = index(box_.axis[1].count) * index(box_.axis[2].count);
@@ -407,7 +436,8 @@ void DirectSolver::transform_rows(bool forward, const BoxData* data, double* u, 
   std::atomic<std::size_t> next{0};
   const std::function<void(std::size_t)> body = [&](std::size_t) {
     AlignedVector<double> buffer(buffer_doubles());
-    std::vector<double> scratch(data != nullptr ? lines * box_.row_stride() + 4 * (box_.row_stride() + 16) : 0);
+    std::vector<double> scratch(
+        data != nullptr ? lines * box_.row_stride() + 4 * (box_.row_stride() + 16) : 0);
     for (;;) {
       const std::size_t batch = next.fetch_add(1, std::memory_order_relaxed);
       if (batch >= batches) return;
@@ -481,7 +511,8 @@ void DirectSolver::collapse(double* u, Workers& workers) const {
   for (int a = 0; a < box_.dimensions; ++a) scale *= axis_[index(a)].scale;
   for (int k = 0; k < box_.axis[2].count; ++k)
     for (int j = 0; j < box_.axis[1].count; ++j) {
-      double* row = u + box_.offset(box_.axis[0].first, box_.axis[1].first + j, box_.axis[2].first + k);
+      double* row =
+          u + box_.offset(box_.axis[0].first, box_.axis[1].first + j, box_.axis[2].first + k);
       for (int i = 0; i < box_.axis[0].count; ++i) row[i] /= scale;
     }
   if (box_.dimensions == 1) {
@@ -507,9 +538,11 @@ void DirectSolver::divide_axis(double* u, Workers& workers) const {
       if (row >= total) return;
       const int j = static_cast<int>(row % rows);
       const int k = static_cast<int>(row / rows);
-      double* at = u + box_.offset(box_.axis[0].first, box_.axis[1].first + j, box_.axis[2].first + k);
+      double* at =
+          u + box_.offset(box_.axis[0].first, box_.axis[1].first + j, box_.axis[2].first + k);
       for (int i = 0; i < box_.axis[0].count; ++i) {
-        const double s[3] = {axis_[0].symbol[index(i)], box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
+        const double s[3] = {axis_[0].symbol[index(i)],
+                             box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
                              box_.dimensions > 2 ? axis_[2].symbol[index(k)] : 0};
         double a = 0;
         double b = 0;
@@ -535,8 +568,9 @@ void DirectSolver::solve_spectral(const BoxData& data, double* u, Workers& worke
   collapse(u, workers);
 }
 
-// 3-D: each plane is transformed along its two axes while it is in cache, then takes its step of the
-// elimination; planes are shared between workers by a wavefront as in 2-D, chunks being rows of modes.
+// 3-D: each plane is transformed along its two axes while it is in cache, then takes its step of
+// the elimination; planes are shared between workers by a wavefront as in 2-D, chunks being rows of
+// modes.
 void DirectSolver::solve_planes(const BoxData& data, double* u, Workers& workers) const {
   const std::size_t lines = kernels::batch_lines();
   const BoxAxis& x = box_.axis[0];
@@ -589,8 +623,8 @@ void DirectSolver::solve_planes(const BoxData& data, double* u, Workers& workers
       kernels::scatter_rows(stage, buffer, ones_.data(), std::min(lines, ny - first), out.data());
     }
   };
-  // Factors of plane k for the modes of row j: the table is one long row of modes per plane, of which
-  // the first `own` numbers of this row come from the table and the rest from the limit.
+  // Factors of plane k for the modes of row j: the table is one long row of modes per plane, of
+  // which the first `own` numbers of this row come from the table and the rest from the limit.
   const auto with_factors = [&](std::size_t k, std::size_t j, const auto& apply) {
     const auto open = static_cast<std::size_t>(factors.count[k]);
     const std::size_t at = j * nx;
@@ -605,8 +639,8 @@ void DirectSolver::solve_planes(const BoxData& data, double* u, Workers& workers
     for (std::size_t j = 0; j < ny; ++j) {
       if (k > 0) wait_for(k - 1, j + 1);
       with_factors(k, j, [&](std::size_t from, std::size_t count, const double* factor) {
-        kernels::eliminate_row(count, row_at(j, k) + from, mode_scale_.data() + j * nx + from, weight,
-                               k > 0 ? row_at(j, k - 1) + from : nullptr, factor);
+        kernels::eliminate_row(count, row_at(j, k) + from, mode_scale_.data() + j * nx + from,
+                               weight, k > 0 ? row_at(j, k - 1) + from : nullptr, factor);
       });
       done[k].store(j + 1, std::memory_order_release);
     }
@@ -633,7 +667,8 @@ void DirectSolver::solve_planes(const BoxData& data, double* u, Workers& workers
       forward(k, worker);
     }
   });
-  // Substitution climbs from the last plane; a plane is transformed back once the one above has read it.
+  // Substitution climbs from the last plane; a plane is transformed back once the one above has
+  // read it.
   next = 0;
   workers.run([&](std::size_t worker) {
     for (;;) {
@@ -653,7 +688,8 @@ std::size_t DirectSolver::plan_bytes() const {
     for (const Stage* s : {&a.forward, &a.inverse}) {
       total += (s->matrix.size() + s->join_twiddle.size() + s->join_dense.size()) * sizeof(double);
       total += s->slot_a.size() * 40;
-      for (const FftPass& p : s->passes) total += (p.twiddle.size() + p.dense.size()) * sizeof(double);
+      for (const FftPass& p : s->passes)
+        total += (p.twiddle.size() + p.dense.size()) * sizeof(double);
     }
   return total;
 }
@@ -663,12 +699,14 @@ std::string DirectSolver::description() const {
   const int transformed = tridiagonal_ ? box_.dimensions - 1 : box_.dimensions;
   for (int a = 0; a < transformed; ++a) {
     const BoxAxis& axis = box_.axis[index(a)];
-    const char* name = axis.robin() ? "explicit basis"
+    const char* name = axis.robin()                                 ? "explicit basis"
                        : axis.kind == AxisKind::dirichlet_dirichlet ? "DST-I"
-                       : axis.kind == AxisKind::neumann_neumann ? "DCT-I"
-                       : axis.kind == AxisKind::periodic ? "FFT"
-                       : axis.kind == AxisKind::dirichlet_neumann ? "DST-III" : "DCT-III";
-    text += fmt::format("{}{} along {}", text.empty() ? "" : ", ", name, "xyz"[box_.user_axis[index(a)]]);
+                       : axis.kind == AxisKind::neumann_neumann     ? "DCT-I"
+                       : axis.kind == AxisKind::periodic            ? "FFT"
+                       : axis.kind == AxisKind::dirichlet_neumann   ? "DST-III"
+                                                                    : "DCT-III";
+    text += fmt::format("{}{} along {}", text.empty() ? "" : ", ", name,
+                        "xyz"[box_.user_axis[index(a)]]);
   }
   if (tridiagonal_)
     text += fmt::format("{}tridiagonal solves along {}", text.empty() ? "" : ", ",
@@ -680,10 +718,12 @@ PhaseCost DirectSolver::cost() const {
   double per_unknown = 0;
   const int transformed = tridiagonal_ ? box_.dimensions - 1 : box_.dimensions;
   for (int a = 0; a < transformed; ++a)
-    per_unknown += 2 * 2.5 * std::log2(static_cast<double>(std::max(2, box_.axis[index(a)].intervals)));
+    per_unknown +=
+        2 * 2.5 * std::log2(static_cast<double>(std::max(2, box_.axis[index(a)].intervals)));
   per_unknown += tridiagonal_ ? 6 : 2;
   const auto n = static_cast<double>(box_.unknowns());
-  return {Flops{static_cast<std::int64_t>(per_unknown * n)}, Bytes{static_cast<std::int64_t>(32 * n)}};
+  return {Flops{static_cast<std::int64_t>(per_unknown * n)},
+          Bytes{static_cast<std::int64_t>(32 * n)}};
 }
 
 }  // namespace neurolens::pde

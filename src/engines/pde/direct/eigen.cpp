@@ -6,7 +6,8 @@
 
 namespace neurolens::pde {
 
-std::vector<double> symmetric_tridiagonal_eigenvectors(std::vector<double>& d, std::vector<double> e) {
+std::vector<double> symmetric_tridiagonal_eigenvectors(std::vector<double>& d,
+                                                       std::vector<double> e) {
   const std::size_t n = d.size();
   e.resize(n, 0.0);
   std::vector<double> q(n * n, 0.0);  // row k: eigenvector k

@@ -5,8 +5,9 @@
 
 namespace neurolens::pde {
 namespace {
-constexpr std::size_t kBlock = 8;    // the widest vector
-// Pivots of a definite system stay beyond 1/2 in size; only the last one of a Neumann end may come near zero.
+constexpr std::size_t kBlock = 8;  // the widest vector
+// Pivots of a definite system stay beyond 1/2 in size; only the last one of a Neumann end may come
+// near zero.
 constexpr double kLeastPivot = 0.45;
 constexpr double kLeastLastPivot = 1e-13;
 }  // namespace
@@ -14,7 +15,7 @@ constexpr double kLeastLastPivot = 1e-13;
 bool FactorTable::build(std::size_t modes, int rows, const double* diagonal, const double* first,
                         const double* last, std::ptrdiff_t pinned) {
   const std::size_t padded = (modes + kBlock - 1) / kBlock * kBlock;
-  limit_.assign(padded, 0.0);
+  limit_.assign(padded + kBlock, 0.0);
   rows_.assign(static_cast<std::size_t>(rows), {});
   count_.assign(static_cast<std::size_t>(rows), 0);
   std::vector<double> now(padded, 0.0);
@@ -25,7 +26,8 @@ bool FactorTable::build(std::size_t modes, int rows, const double* diagonal, con
     const bool is_last = j == rows - 1;
     const std::size_t width = is_last ? padded : open;
     std::vector<double>& row = rows_[static_cast<std::size_t>(j)];
-    row.resize(width);
+    row.resize(width + kBlock);  // vectors may start before the last open mode and end behind it
+    for (std::size_t q = width; q < width + kBlock; ++q) row[q] = limit_[q];
     std::size_t moving = 0;
     for (std::size_t q = 0; q < width; ++q) {
       if (q >= modes) continue;

@@ -13,7 +13,8 @@ struct Angle {
   double cosine, sine;
 };
 
-// cos and sin of 2 pi numerator / denominator, reduced to the first octant: every table is exact to an ulp.
+// cos and sin of 2 pi numerator / denominator, reduced to the first octant: every table is exact to
+// an ulp.
 Angle angle_of(std::int64_t numerator, std::int64_t denominator) {
   std::int64_t n = numerator % denominator;
   if (n < 0) n += denominator;
@@ -27,10 +28,14 @@ Angle angle_of(std::int64_t numerator, std::int64_t denominator) {
   double s = std::sin(x);
   if (mirrored) std::swap(c, s);
   switch (octant / 2) {
-    case 0: return {c, s};
-    case 1: return {-s, c};
-    case 2: return {-c, -s};
-    default: return {s, -c};
+    case 0:
+      return {c, s};
+    case 1:
+      return {-s, c};
+    case 2:
+      return {-c, -s};
+    default:
+      return {s, -c};
   }
 }
 
@@ -50,8 +55,10 @@ std::vector<int> radices_of(int n) {
   std::vector<int> result;
   int twos = 0;
   for (const int f : factors_of(n)) {
-    if (f == 2) ++twos;
-    else result.push_back(f);
+    if (f == 2)
+      ++twos;
+    else
+      result.push_back(f);
   }
   while (twos >= 3 && twos != 4) {
     result.push_back(8);
@@ -70,11 +77,16 @@ std::vector<int> radices_of(int n) {
 // Vector operations per complex point of one pass, memory traffic included.
 double pass_cost(int radix) {
   switch (radix) {
-    case 2: return 7;
-    case 3: return 11;
-    case 4: return 11;
-    case 5: return 14;
-    case 8: return 15;
+    case 2:
+      return 7;
+    case 3:
+      return 11;
+    case 4:
+      return 11;
+    case 5:
+      return 14;
+    case 8:
+      return 15;
     default: {
       const double h = (radix - 1) / 2.0;
       return (4 * h * h + 8 * h) / radix + 9;
@@ -96,7 +108,9 @@ double sigma_of(AxisKind kind) {
   return kind == AxisKind::dirichlet_dirichlet || kind == AxisKind::dirichlet_neumann ? -1.0 : 1.0;
 }
 
-int self_count(int p, bool half_position) { return p % 2 != 0 ? 1 : (half_position ? 0 : 2); }
+int self_count(int p, bool half_position) {
+  return p % 2 != 0 ? 1 : (half_position ? 0 : 2);
+}
 
 // Vector operations per real number of the joined transform.
 double joined_cost(int n, int p, bool half_position) {
@@ -125,7 +139,9 @@ int best_join(int n, bool half_position) {
 }
 
 // Dense products of the symmetric kinds fold the input: half the multiply-adds.
-double dense_cost(int n) { return 0.55 * n + 5; }
+double dense_cost(int n) {
+  return 0.55 * n + 5;
+}
 bool prefers_dense(AxisKind kind, int n) {
   if (kind == AxisKind::periodic) return false;
   const bool foldable = !is_quarter(kind);
@@ -133,7 +149,8 @@ bool prefers_dense(AxisKind kind, int n) {
   return n < 4 || cost <= joined_cost(n, best_join(n, false), false);
 }
 
-// The value of basis function `q` at unknown `j`, times two (one at an end that the symmetric sum counts once).
+// The value of basis function `q` at unknown `j`, times two (one at an end that the symmetric sum
+// counts once).
 double basis_value(AxisKind kind, int n, int q, int j, bool inverse) {
   const int period = 2 * n;
   double factor = 2;
@@ -164,7 +181,8 @@ Stage make_small_stage(AxisKind kind, int n, bool inverse) {
       matrix[static_cast<std::size_t>(out) * count + in] =
           inverse ? basis_value(kind, n, in, out, true) : basis_value(kind, n, out, in, false);
   Stage stage = make_dense_stage(std::move(matrix), count, count);
-  // sin and cos modes of equal ends are even or odd about the middle, alternating, starting with even.
+  // sin and cos modes of equal ends are even or odd about the middle, alternating, starting with
+  // even.
   stage.folded = !is_quarter(kind);
   return stage;
 }
@@ -209,7 +227,8 @@ void build_passes(Stage& stage, bool half_frequency) {
   }
 }
 
-// The geometry of a joined transform; positions and frequencies are doubled so that halves are integers.
+// The geometry of a joined transform; positions and frequencies are doubled so that halves are
+// integers.
 struct Geometry {
   AxisKind kind{};
   int n = 0, period = 0, p = 0, m = 0;
@@ -301,11 +320,11 @@ void build_scatter(Stage& stage, const Geometry& g) {
       const int k = index % g.m;
       const int s = index / g.m;
       const int partner = ((-k - phi2) % g.m + g.m) % g.m;
-      // A self-paired column keeps the lower half only. Without self residues its ends share a slot;
-      // of the two, the one at frequency 0 or at N is zero by symmetry.
+      // A self-paired column keeps the lower half only. Without self residues its ends share a
+      // slot; of the two, the one at frequency 0 or at N is zero by symmetry.
       const bool both_ends = stage.selfs == 0 && 2 * s == g.p;
-      const bool kept = k < partner || (k == partner && 2 * s <= g.p &&
-                                        (!both_ends || (k == 0 && g.sigma < 0)));
+      const bool kept =
+          k < partner || (k == partner && 2 * s <= g.p && (!both_ends || (k == 0 && g.sigma < 0)));
       if (kept) {
         if (g.p % 2 != 0 && g.half_position && s % 2 != 0) sign = -sign;
         stage.out_slot.push_back(slot_of(stage, g.m, k, partner, s));
@@ -328,7 +347,8 @@ Stage make_joined_stage(AxisKind kind, int n, bool inverse) {
   g.half_frequency = is_quarter(kind) && !inverse;
   g.p = best_join(n, g.half_position);
   g.m = g.period / g.p;
-  const int first = kind == AxisKind::dirichlet_dirichlet || kind == AxisKind::dirichlet_neumann ? 1 : 0;
+  const int first =
+      kind == AxisKind::dirichlet_dirichlet || kind == AxisKind::dirichlet_neumann ? 1 : 0;
   g.first_in = g.half_position ? 0 : first;
   g.first_out = g.half_frequency ? 0 : first;
 
@@ -409,12 +429,18 @@ int unknowns_of(AxisKind kind, int intervals) {
 double mode_symbol(AxisKind kind, int intervals, int q) {
   double half_angle = 0;
   switch (kind) {
-    case AxisKind::dirichlet_dirichlet: half_angle = kPi * (q + 1) / (2.0 * intervals); break;
-    case AxisKind::neumann_neumann: half_angle = kPi * q / (2.0 * intervals); break;
+    case AxisKind::dirichlet_dirichlet:
+      half_angle = kPi * (q + 1) / (2.0 * intervals);
+      break;
+    case AxisKind::neumann_neumann:
+      half_angle = kPi * q / (2.0 * intervals);
+      break;
     case AxisKind::periodic:
       half_angle = kPi * std::min(q, intervals - q) / intervals;
       break;
-    default: half_angle = kPi * (2 * q + 1) / (4.0 * intervals); break;
+    default:
+      half_angle = kPi * (2 * q + 1) / (4.0 * intervals);
+      break;
   }
   const double s = std::sin(half_angle);
   return 4 * s * s;

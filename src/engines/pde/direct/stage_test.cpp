@@ -52,7 +52,9 @@ double forward_sum(AxisKind kind, int n, int q, const std::vector<double>& x) {
   for (int i = 0; i < static_cast<int>(x.size()); ++i) {
     const long double value = x[static_cast<std::size_t>(i)];
     switch (kind) {
-      case AxisKind::dirichlet_dirichlet: sum += 2 * value * std::sin(unit * (i + 1) * (q + 1)); break;
+      case AxisKind::dirichlet_dirichlet:
+        sum += 2 * value * std::sin(unit * (i + 1) * (q + 1));
+        break;
       case AxisKind::neumann_neumann:
         sum += (i == 0 || i == n ? 1 : 2) * value * std::cos(unit * i * q);
         break;
@@ -63,7 +65,8 @@ double forward_sum(AxisKind kind, int n, int q, const std::vector<double>& x) {
         sum += (i == 0 ? 1 : 2) * value * std::cos(unit * i * (q + 0.5L));
         break;
       default:
-        sum += value * (2 * q <= n ? std::cos(2 * unit * i * q) : -std::sin(2 * unit * i * (n - q)));
+        sum +=
+            value * (2 * q <= n ? std::cos(2 * unit * i * q) : -std::sin(2 * unit * i * (n - q)));
     }
   }
   return static_cast<double>(sum);
@@ -73,8 +76,9 @@ class StageTest : public ::testing::TestWithParam<AxisKind> {};
 
 TEST_P(StageTest, EqualsItsDefiningSumAndInverts) {
   const AxisKind kind = GetParam();
-  for (const int n : {2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 34, 39, 59, 64, 79, 99, 126, 128, 134, 158,
-                      201, 210, 256, 262, 384, 511, 514, 1022, 1023, 1024}) {
+  for (const int n :
+       {2,  3,  4,   5,   6,   7,   8,   9,   12,  15,  16,  17,  31,  34,   39,   59,  64,
+        79, 99, 126, 128, 134, 158, 201, 210, 256, 262, 384, 511, 514, 1022, 1023, 1024}) {
     SCOPED_TRACE(n);
     const int count = unknowns_of(kind, n);
     const Lines x = random_lines(count);
@@ -82,7 +86,8 @@ TEST_P(StageTest, EqualsItsDefiningSumAndInverts) {
     const int step = n > 300 ? 37 : 1;
     for (int q = 0; q < count; q += step)
       for (std::size_t l = 0; l < x.size(); l += 3)
-        ASSERT_NEAR(y[l][static_cast<std::size_t>(q)], forward_sum(kind, n, q, x[l]), 4e-15 * n + 2e-14)
+        ASSERT_NEAR(y[l][static_cast<std::size_t>(q)], forward_sum(kind, n, q, x[l]),
+                    4e-15 * n + 2e-14)
             << "mode " << q << " line " << l;
     const Lines back = run(make_stage(kind, n, true), y);
     for (std::size_t l = 0; l < x.size(); ++l)

@@ -8,6 +8,8 @@
 
 #include <hwy/highway.h>
 
+#include <cstdint>
+
 #include "kernels/fft_passes-inl.hpp"
 #include "kernels/lane_transform.hpp"
 
@@ -110,11 +112,19 @@ HWY_INLINE std::size_t part(std::size_t n, std::size_t j) {
   return n - j < kLanes ? n - j : kLanes;
 }
 
+// Columns of the next tile from q on: up to the next cache line of the first row, so that tiles
+// after the first one do not straddle lines (rows of a grid mostly share their alignment).
+HWY_INLINE std::size_t tile_width(const double* row, std::size_t q, std::size_t end) {
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(row + q) / sizeof(double) % kLanes;
+  const std::size_t room = kLanes - offset;
+  return end - q < room ? end - q : room;
+}
+
 void gather_rows_impl(const Stage& stage, const double* const* rows, double* buffer) {
   clear_unused_impl(stage, buffer);
   const auto n = static_cast<std::size_t>(stage.inputs);
-  for (std::size_t j = 0; j < n; j += kLanes) {
-    const std::size_t count = part(n, j);
+  for (std::size_t j = 0, count = 0; j < n; j += count) {
+    count = tile_width(rows[0], j, n);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
       load_tile(rows + half * kLanes, j, count, v);
@@ -286,8 +296,8 @@ HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const dou
 void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale,
                        std::size_t lines, double* const* rows) {
   const auto n = static_cast<std::size_t>(stage.outputs);
-  for (std::size_t q = 0; q < n; q += kLanes) {
-    const std::size_t count = part(n, q);
+  for (std::size_t q = 0, count = 0; q < n; q += count) {
+    count = tile_width(rows[0], q, n);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
       load_outputs(stage, buffer, scale, q, count, half, v);
@@ -319,8 +329,8 @@ void scatter_eliminate_impl(const Stage& stage, const double* buffer, const doub
                             std::size_t lines, double* const* rows, const Factors& factors,
                             int first_row, std::size_t begin, std::size_t end, double* carry) {
   const D d;
-  for (std::size_t q = begin; q < end; q += kLanes) {
-    const std::size_t count = part(end, q);
+  for (std::size_t q = begin, count = 0; q < end; q += count) {
+    count = tile_width(rows[0], q, end);
     V above = hn::LoadU(d, carry + q);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
@@ -335,7 +345,7 @@ void scatter_eliminate_impl(const Stage& stage, const double* buffer, const doub
         store_part(above, count, rows[line] + q);
       }
     }
-    hn::StoreU(above, d, carry + q);
+    store_part(above, count, carry + q);
   }
 }
 
@@ -343,8 +353,8 @@ void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const
                             const Factors& factors, int first_row, std::size_t begin,
                             std::size_t end, double* carry, double* buffer) {
   const D d;
-  for (std::size_t q = begin; q < end; q += kLanes) {
-    const std::size_t count = part(end, q);
+  for (std::size_t q = begin, count = 0; q < end; q += count) {
+    count = tile_width(rows[0], q, end);
     V below = hn::LoadU(d, carry + q);
     for (std::size_t half = 2; half-- > 0;) {
       V v[kLanes];
@@ -361,7 +371,7 @@ void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const
       transpose(v);
       for (std::size_t c = 0; c < count; ++c) put(stage, q + c, v[c], half, buffer);
     }
-    hn::StoreU(below, d, carry + q);
+    store_part(below, count, carry + q);
   }
 }
 

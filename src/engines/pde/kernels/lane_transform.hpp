@@ -1,10 +1,11 @@
 /// \file
 /// SIMD kernels that carry transforms and tridiagonal solves, many lines at a time.
 ///
-/// A work buffer holds `Stage::slots` complex slots; a slot is two vectors of lanes() doubles, and each of
-/// the 2 * lanes() numbers belongs to another line. Lines are either rows of memory (gathered through
-/// register transposes) or neighbouring columns (copied). Instruction set chosen at run time; results
-/// may differ between instruction sets in the last bit, never between thread counts.
+/// A work buffer holds `Stage::slots` complex slots; a slot is two vectors of lanes() doubles, and
+/// each of the 2 * lanes() numbers belongs to another line. Lines are either rows of memory
+/// (gathered through register transposes) or neighbouring columns (copied). Instruction set chosen
+/// at run time; results may differ between instruction sets in the last bit, never between thread
+/// counts.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,9 @@ namespace neurolens::pde::kernels {
 /// Factors of tridiagonal solves along the row direction, one system per mode: row j has `count[j]`
 /// modes of its own in `table[j]`; the others have reached their limit.
 struct Factors {
-  const double* const* table = nullptr;  ///< Per row, `count[row]` values.
+  const double* const* table = nullptr;  ///< Per row, `count[row]` values and 8 settled ones.
   const std::int32_t* count = nullptr;   ///< Multiples of 8, or the whole padded row.
-  const double* limit = nullptr;         ///< Padded to a multiple of 8.
+  const double* limit = nullptr;         ///< Readable 8 numbers past the last mode.
   int rows = 0;
   double first_weight = 1;  ///< Of the right-hand side in row 0 and the last row.
   double last_weight = 1;
@@ -43,8 +44,8 @@ void scatter_rows(const Stage& stage, const double* buffer, const double* scale,
 /// Writes output q of line l to target[l + q * stride], l < width.
 void scatter_columns(const Stage& stage, const double* buffer, const double* scale,
                      std::size_t width, double* target, std::ptrdiff_t stride);
-/// scatter_rows for modes [begin, end), followed by forward elimination down the rows: lines are rows
-/// first_row, first_row + 1, ...; `carry` holds the last eliminated row. begin is a multiple of 8.
+/// scatter_rows for modes [begin, end), followed by forward elimination down the rows: lines are
+/// rows first_row, first_row + 1, ...; `carry` holds the last eliminated row.
 void scatter_eliminate(const Stage& stage, const double* buffer, const double* scale,
                        std::size_t lines, double* const* rows, const Factors& factors,
                        int first_row, std::size_t begin, std::size_t end, double* carry);
