@@ -25,6 +25,7 @@ struct ProgramOptions {
   std::string trace_path;
 };
 
+/// What came of running a program.
 struct ProgramRun {
   run::Run run;
   std::optional<int> exit_status, exit_signal;

@@ -35,6 +35,7 @@ struct SampledFunction {
   bool kernel = false;
 };
 
+/// A thread that was sampled.
 struct SampledThread {
   std::int64_t process_id = 0;
   std::int64_t thread_id = 0;
@@ -91,6 +92,7 @@ struct FunctionCost {
 /// Every function, largest own share first.
 [[nodiscard]] std::vector<FunctionCost> function_costs(const SampledProfile& profile);
 
+/// Samples that fell to one name: a module, a thread, a line.
 struct NamedCost {
   std::string name;
   std::uint64_t samples = 0;

@@ -45,11 +45,13 @@ struct ContractRule {
   bool include_tests = false;  ///< On: imports of test files count as well.
 };
 
+/// A breach that is allowed, and why.
 struct ContractException {
   std::string from, to, reason;
   int line = 0;
 };
 
+/// The rules that a code base promises to keep.
 struct Contract {
   std::string name;
   ModuleMap modules;
@@ -80,6 +82,7 @@ struct ContractVerdict {
 /// none).
 [[nodiscard]] ContractVerdict check_contract(const Contract& contract, const DepsReport& report);
 
+/// The verdict for people, and as one JSON document.
 [[nodiscard]] std::string contract_text(const ContractVerdict& verdict);
 [[nodiscard]] std::string contract_json(const Contract& contract, const ContractVerdict& verdict);
 

@@ -24,6 +24,7 @@ enum class FileClass : std::uint8_t {
   vendored,   ///< Below a folder for other people's code.
   binary,     ///< A source name with binary content.
 };
+/// The name that reports use.
 [[nodiscard]] std::string_view to_string(FileClass kind);
 
 enum class InventoryGroup : std::uint8_t { module, language, file };
@@ -71,6 +72,7 @@ struct FileRow {
   FunctionTotals functions;
 };
 
+/// Counts of one module or language.
 struct GroupRow {
   std::string name;
   std::uint64_t files = 0;
@@ -79,6 +81,7 @@ struct GroupRow {
   FunctionTotals functions;
 };
 
+/// A function and where it stands.
 struct RankedFunction {
   std::string path;
   FunctionMetrics metrics;

@@ -108,6 +108,7 @@ inline bool put(std::uint32_t code, std::uint32_t clock) noexcept {
   return true;
 }
 
+/// Begins a scope at `site`; false when nothing was recorded.
 inline bool begin(const Site& site, std::uint32_t clock) noexcept {
   std::uint32_t code = site.code.load(std::memory_order_relaxed);
   if (code == 0) [[unlikely]]

@@ -20,6 +20,7 @@ namespace neurolens::probe {
 using SiteId = StrongId<struct SiteTag>;
 using ThreadId = StrongId<struct ThreadTag>;
 
+/// What an event says.
 enum class EventKind : std::uint8_t {
   begin,
   end,
@@ -55,11 +56,13 @@ struct TraceEvent {
   [[nodiscard]] double real() const;
 };
 
+/// A place in the program that records events.
 struct TraceSite {
   std::string name, file, category;
   std::uint32_t line = 0;
 };
 
+/// A thread that recorded events.
 struct TraceThread {
   std::int64_t system_id = 0;
   std::string name;
@@ -88,6 +91,7 @@ struct TraceInfo {
 Result<TraceInfo> visit_trace(const std::string& path,
                               const std::function<void(const TraceEvent&)>& visit);
 
+/// A recording read back.
 struct Trace {
   TraceInfo info;
   std::vector<TraceEvent> events;
