@@ -10,6 +10,10 @@ namespace neurolens::cli {
 
 std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_compare();
+std::unique_ptr<Command> make_fingerprint();
+std::unique_ptr<Command> make_gate();
+std::unique_ptr<Command> make_gate_selftest();
+std::unique_ptr<Command> make_launch();
 std::unique_ptr<Command> make_peaks();
 std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_summary();
