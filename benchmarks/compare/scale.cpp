@@ -21,7 +21,7 @@ double seconds_of(const auto& work) {
 
 run::Run sample(std::size_t ops, std::uint64_t seed, bool rename) {
   auto run =
-      test_support::make_run({.ops = ops, .iterations = 20, .seed = seed, .timeline = false});
+      test_support::make_run({.ops = ops, .iterations = 40, .seed = seed, .timeline = false});
   if (!rename) return run;
   for (auto& op : run.ops) {
     op.name = "x" + op.name;

@@ -1,6 +1,7 @@
 #include "neurolens/analyze/signed_rank.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -11,7 +12,7 @@ constexpr int kMostPairs = 1000;
 
 /// P(W = v) for v = 0..M, n pairs. Adding rank r either keeps or adds r to the sum, each with
 /// probability 1/2.
-std::vector<double> signed_rank_density(int n) {
+std::vector<double> make_density(int n) {
   std::vector<double> density{1.0};
   for (int rank = 1; rank <= n; ++rank) {
     const auto r = static_cast<std::size_t>(rank);
@@ -25,6 +26,17 @@ std::vector<double> signed_rank_density(int n) {
   return density;
 }
 
+/// The same, kept for small n: comparing 100,000 ops asks for one of them 200,000 times.
+const std::vector<double>& signed_rank_density(int n) {
+  constexpr std::size_t kKept = 65;
+  thread_local std::array<std::vector<double>, kKept> kept;
+  thread_local std::vector<double> other;
+  const auto at = static_cast<std::size_t>(std::max(n, 0));
+  if (at >= kKept) return other = make_density(n);
+  if (kept[at].empty()) kept[at] = make_density(n);
+  return kept[at];
+}
+
 double median_of_sorted(const std::vector<double>& sorted) {
   const std::size_t n = sorted.size();
   return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
@@ -34,13 +46,13 @@ double median_of_sorted(const std::vector<double>& sorted) {
 
 double signed_rank_cdf(std::int64_t v, int n) {
   if (v < 0) return 0;
-  const auto density = signed_rank_density(n);
+  const auto& density = signed_rank_density(n);
   const auto end = std::min<std::int64_t>(v + 1, std::ssize(density));
   return std::min(1.0, std::accumulate(density.begin(), density.begin() + end, 0.0));
 }
 
 std::int64_t signed_rank_quantile(double alpha, int n) {
-  const auto density = signed_rank_density(n);
+  const auto& density = signed_rank_density(n);
   double cumulative = 0;
   std::int64_t v = -1;
   for (const double p : density) {
