@@ -37,11 +37,6 @@ const std::vector<double>& signed_rank_density(int n) {
   return kept[at];
 }
 
-double median_of_sorted(const std::vector<double>& sorted) {
-  const std::size_t n = sorted.size();
-  return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
 }  // namespace
 
 double signed_rank_cdf(std::int64_t v, int n) {
@@ -92,12 +87,24 @@ std::optional<Shift> hodges_lehmann(std::span<const double> differences, double 
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i; j < n; ++j) walsh.push_back((differences[i] + differences[j]) / 2);
   }
-  std::sort(walsh.begin(), walsh.end());
-  Shift shift{median_of_sorted(walsh), std::nullopt};
+  // Four order statistics are wanted, not the whole order; each search starts behind the last.
   const std::int64_t k = signed_rank_quantile(alpha, static_cast<int>(n));
+  const std::size_t last = walsh.size() - 1;
+  auto from = walsh.begin();
+  const auto settle = [&](std::size_t position) {
+    const auto at = walsh.begin() + static_cast<std::ptrdiff_t>(position);
+    if (at < from) return;  // settled already
+    std::nth_element(from, at, walsh.end());
+    from = at + 1;
+  };
+  if (k >= 0) settle(static_cast<std::size_t>(k));  // w_(k+1), counted from 1
+  settle(last / 2);
+  settle(walsh.size() / 2);
+  if (k >= 0) settle(last - static_cast<std::size_t>(k));
+  Shift shift{(walsh[last / 2] + walsh[walsh.size() / 2]) / 2, std::nullopt};
   if (k >= 0) {
-    const auto low = static_cast<std::size_t>(k);  // w_(k+1), counted from 1
-    shift.interval = Interval{walsh[low], walsh[walsh.size() - 1 - low]};
+    const auto low = static_cast<std::size_t>(k);
+    shift.interval = Interval{walsh[low], walsh[last - low]};
   }
   return shift;
 }
