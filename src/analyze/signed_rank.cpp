@@ -1,6 +1,7 @@
 #include "neurolens/analyze/signed_rank.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -11,7 +12,7 @@ constexpr int kMostPairs = 1000;
 
 /// P(W = v) for v = 0..M, n pairs. Adding rank r either keeps or adds r to the sum, each with
 /// probability 1/2.
-std::vector<double> signed_rank_density(int n) {
+std::vector<double> make_density(int n) {
   std::vector<double> density{1.0};
   for (int rank = 1; rank <= n; ++rank) {
     const auto r = static_cast<std::size_t>(rank);
@@ -25,22 +26,28 @@ std::vector<double> signed_rank_density(int n) {
   return density;
 }
 
-double median_of_sorted(const std::vector<double>& sorted) {
-  const std::size_t n = sorted.size();
-  return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+/// The same, kept for small n: comparing 100,000 ops asks for one of them 200,000 times.
+const std::vector<double>& signed_rank_density(int n) {
+  constexpr std::size_t kKept = 65;
+  thread_local std::array<std::vector<double>, kKept> kept;
+  thread_local std::vector<double> other;
+  const auto at = static_cast<std::size_t>(std::max(n, 0));
+  if (at >= kKept) return other = make_density(n);
+  if (kept[at].empty()) kept[at] = make_density(n);
+  return kept[at];
 }
 
 }  // namespace
 
 double signed_rank_cdf(std::int64_t v, int n) {
   if (v < 0) return 0;
-  const auto density = signed_rank_density(n);
+  const auto& density = signed_rank_density(n);
   const auto end = std::min<std::int64_t>(v + 1, std::ssize(density));
   return std::min(1.0, std::accumulate(density.begin(), density.begin() + end, 0.0));
 }
 
 std::int64_t signed_rank_quantile(double alpha, int n) {
-  const auto density = signed_rank_density(n);
+  const auto& density = signed_rank_density(n);
   double cumulative = 0;
   std::int64_t v = -1;
   for (const double p : density) {
@@ -80,12 +87,24 @@ std::optional<Shift> hodges_lehmann(std::span<const double> differences, double 
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i; j < n; ++j) walsh.push_back((differences[i] + differences[j]) / 2);
   }
-  std::sort(walsh.begin(), walsh.end());
-  Shift shift{median_of_sorted(walsh), std::nullopt};
+  // Four order statistics are wanted, not the whole order; each search starts behind the last.
   const std::int64_t k = signed_rank_quantile(alpha, static_cast<int>(n));
+  const std::size_t last = walsh.size() - 1;
+  auto from = walsh.begin();
+  const auto settle = [&](std::size_t position) {
+    const auto at = walsh.begin() + static_cast<std::ptrdiff_t>(position);
+    if (at < from) return;  // settled already
+    std::nth_element(from, at, walsh.end());
+    from = at + 1;
+  };
+  if (k >= 0) settle(static_cast<std::size_t>(k));  // w_(k+1), counted from 1
+  settle(last / 2);
+  settle(walsh.size() / 2);
+  if (k >= 0) settle(last - static_cast<std::size_t>(k));
+  Shift shift{(walsh[last / 2] + walsh[walsh.size() / 2]) / 2, std::nullopt};
   if (k >= 0) {
-    const auto low = static_cast<std::size_t>(k);  // w_(k+1), counted from 1
-    shift.interval = Interval{walsh[low], walsh[walsh.size() - 1 - low]};
+    const auto low = static_cast<std::size_t>(k);
+    shift.interval = Interval{walsh[low], walsh[last - low]};
   }
   return shift;
 }

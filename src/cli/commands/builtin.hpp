@@ -17,6 +17,10 @@
   X(summary)                  \
   X(report)                   \
   X(compare)                  \
+  X(fingerprint)              \
+  X(gate)                     \
+  X(gate_selftest)            \
+  X(launch)                   \
   X(validate)                 \
   X(ls)                       \
   X(history)                  \

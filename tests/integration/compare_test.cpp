@@ -1,0 +1,99 @@
+// `neurolens compare`, `gate` and `fingerprint` at their command line.
+#include "make_run.hpp"
+#include "neurolens/base/json.hpp"
+#include "neurolens/run/run.hpp"
+#include "program.hpp"
+
+namespace neurolens {
+namespace {
+
+class Compare : public test_support::ProgramTest {
+ protected:
+  void make(const std::string& name, double scale, std::uint64_t seed) {
+    const auto run =
+        test_support::make_run({.ops = 8, .iterations = 80, .seed = seed, .time_scale = scale});
+    ASSERT_TRUE(run::write_file(system_files(), at(name), run).ok());
+  }
+};
+
+TEST_F(Compare, SaysWhatChangedInTextJsonAndMarkdown) {
+  make("a.run.json", 1, 1);
+  make("b.run.json", 1.3, 2);
+  const auto text = run({"compare", "a.run.json", "b.run.json", "--md", "c.md"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("regressed: 1.2"), std::string::npos) << text.out;
+  EXPECT_NE(read("c.md").find("regressed"), std::string::npos);
+  const auto outcome = run({"compare", "b.run.json", "a.run.json", "--json"});
+  const auto document = json::parse(outcome.out);
+  ASSERT_TRUE(document.ok()) << outcome.out;
+  EXPECT_EQ(*document->find("total")->find("verdict")->as_string(), "improved");
+  EXPECT_EQ(document->find("ops")->as_array()->size(), 8u);
+  EXPECT_EQ(*document->find("alignment")->find("matched_count")->as_int(), 8);
+  EXPECT_FALSE(*document->find("interleaved")->as_bool());
+}
+
+TEST_F(Compare, RefusesStrangersAndMissingFiles) {
+  make("a.run.json", 1, 1);
+  auto other = test_support::make_run({.ops = 8, .iterations = 80});
+  other.host.cpu_model = "Other CPU";
+  ASSERT_TRUE(run::write_file(system_files(), at("b.run.json"), other).ok());
+  const auto refused = run({"compare", "a.run.json", "b.run.json"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("host.cpu_model"), std::string::npos) << refused.err;
+  EXPECT_EQ(run({"compare", "a.run.json", "b.run.json", "--force"}).status, 0);
+  EXPECT_EQ(run({"compare", "a.run.json", "none.run.json"}).status, 2);
+  EXPECT_EQ(run({"compare", "a.run.json"}).status, 2);
+}
+
+TEST_F(Compare, TheGateAnswersWithItsStatusAndWritesForCi) {
+  make("a.run.json", 1, 1);
+  make("same.run.json", 1, 2);
+  make("slow.run.json", 1.3, 3);
+  EXPECT_EQ(run({"gate", "--baseline", "a.run.json", "same.run.json"}).status, 0);
+  const auto failed = run({"gate", "--baseline", "a.run.json", "slow.run.json", "--junit",
+                           "gate.xml", "--md", "gate.md"});
+  EXPECT_EQ(failed.status, 1) << failed.out << failed.err;
+  EXPECT_NE(read("gate.xml").find("failures=\"1\""), std::string::npos);
+  EXPECT_NE(read("gate.md").find("fail"), std::string::npos);
+  write("gate.yaml", "metrics:\n  total_time: 50%\nops:\n  - type: MatMul\n");
+  EXPECT_EQ(
+      run({"gate", "--baseline", "a.run.json", "slow.run.json", "--config", "gate.yaml"}).status,
+      1);
+  write("gate.yaml", "metrics:\n  total_tine: 50%\n");
+  const auto misspelt =
+      run({"gate", "--baseline", "a.run.json", "slow.run.json", "--config", "gate.yaml"});
+  EXPECT_EQ(misspelt.status, 2);
+  EXPECT_NE(misspelt.err.find("gate.yaml"), std::string::npos) << misspelt.err;
+}
+
+TEST_F(Compare, AFingerprintIsWrittenAndComparesRuns) {
+  make("a.run.json", 1, 1);
+  make("b.run.json", 1, 2);
+  const auto outcome =
+      run({"fingerprint", "a.run.json", "-o", "fp.json", "--against", "b.run.json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("similarity"), std::string::npos);
+  const auto document = json::parse(read("fp.json"));
+  ASSERT_TRUE(document.ok());
+  EXPECT_EQ(document->find("ops")->as_array()->size(), 8u);
+}
+
+TEST_F(Compare, LiveFindsTwiceTheWorkAndPassesFailuresOn) {
+  const std::string program = NEUROLENS_PROGRAM;
+  const auto outcome =
+      run({"compare", "--live", "--json", "--", program, "launch", "--kernel", "arithmetic",
+           ":::", program, "launch", "--kernel", "arithmetic", "--work", "40"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto document = json::parse(outcome.out);
+  ASSERT_TRUE(document.ok()) << outcome.out;
+  EXPECT_TRUE(*document->find("interleaved")->as_bool());
+  EXPECT_GT(*document->find("total")->find("ratio")->as_double(), 2);
+  const auto failed = run({"compare", "--live", "--", "false", ":::", "true"});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_NE(failed.err.find("status 1"), std::string::npos) << failed.err;
+  EXPECT_EQ(run({"compare", "--live", "--", "no-such-program", ":::", "true"}).status, 2);
+  EXPECT_EQ(run({"compare", "--live"}).status, 2);
+}
+
+}  // namespace
+}  // namespace neurolens
