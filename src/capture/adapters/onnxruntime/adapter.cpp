@@ -7,6 +7,7 @@
 #include "adapters/onnxruntime/feeds.hpp"
 #include "adapters/onnxruntime/library.hpp"
 #include "adapters/onnxruntime/measure.hpp"
+#include "adapters/onnxruntime/original.hpp"
 #include "fit/order_statistics.hpp"
 #include "measure/work_folder.hpp"
 #include "neurolens/base/text.hpp"
@@ -14,6 +15,7 @@
 #include "neurolens/capture/host.hpp"
 #include "neurolens/capture/request.hpp"
 #include "neurolens/onnx/model.hpp"
+#include "plan/costs.hpp"
 #include "plan/plan.hpp"
 
 namespace neurolens::capture {
@@ -101,8 +103,8 @@ class OnnxSession final : public Session {
                                  loaded.error().message);
       }
     }
-    const Plan plan =
-        build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
+    Plan plan = build_plan(measured.ops, optimised ? &optimised->graph() : nullptr, &model.graph());
+    if (optimised) add_costs(plan, measured, *optimised, model, feeds, folder);
     run::Run run = assemble(request_, host, *library_, model, session, feeds, measured, plan);
     estimate_observed(run);
     if (request_.method == Method::observed) return run;
@@ -126,6 +128,31 @@ class OnnxSession final : public Session {
       run.notes.emplace_back("There is no optimised model to cut, so the ledger's times stand.");
     }
     return run;
+  }
+
+  void add_costs(Plan& plan, const Measurement& measured, const onnx::Model& optimised,
+                 const onnx::Model& model, const PreparedFeeds& feeds, const WorkFolder& folder) {
+    auto observed = observed_feeds(feeds.set);
+    ObservedGraphs seen{&optimised.graph(), &observed, nullptr, nullptr};
+    auto before = observed;
+    observe_outputs(plan, measured.ops, observed);
+    Status known;
+    if (request_.optimisation == OptLevel::none) {
+      observe_original(measured.ops, model.graph(), before);
+    } else if (!request_.attention.cancelled()) {
+      known = run_original(library_, request_, feeds.set, folder.path(), model.graph(), before);
+      if (!known.ok()) {
+        plan.notes.push_back(
+            "FLOPs of fused ops are those of their own formulas, because the model could not be "
+            "run without optimisation: " +
+            known.error().message);
+      }
+    }
+    if (known.ok()) {
+      seen.original = &model.graph();
+      seen.original_tensors = &before;
+    }
+    fill_costs(plan, measured.ops, seen);
   }
 
   /// Cuts on request; by default where the observer distorts by more than a tenth.

@@ -4,12 +4,24 @@
 #include <utility>
 
 namespace neurolens::capture {
+namespace {
+
+/// By ONNX's number.
+constexpr std::array<const char*, 27> kNames{
+    "undefined",  "f32",    "u8",         "i8",  "u16", "i16",    "i32",    "i64",  "string",
+    "bool",       "f16",    "f64",        "u32", "u64", "c64",    "c128",   "bf16", "f8e4m3fn",
+    "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "u4",  "i4",  "f4e2m1", "f8e8m0", "u2",   "i2"};
+
+}  // namespace
+
+onnx::DType onnx_dtype(std::string_view run_name) {
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == run_name) return static_cast<onnx::DType>(i);
+  }
+  return onnx::DType::undefined;
+}
 
 std::string run_dtype(onnx::DType type) {
-  static constexpr std::array<const char*, 27> kNames{
-      "undefined",  "f32",    "u8",         "i8",  "u16", "i16",    "i32",    "i64",  "string",
-      "bool",       "f16",    "f64",        "u32", "u64", "c64",    "c128",   "bf16", "f8e4m3fn",
-      "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "u4",  "i4",  "f4e2m1", "f8e8m0", "u2",   "i2"};
   const auto number = static_cast<std::int32_t>(type);
   if (number < 0 || static_cast<std::size_t>(number) >= kNames.size()) {
     return "type" + std::to_string(number);
@@ -18,7 +30,7 @@ std::string run_dtype(onnx::DType type) {
 }
 
 std::string run_dtype_of_trace(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, const char*>, 22> kNames{
+  static constexpr std::array<std::pair<std::string_view, const char*>, 22> kTraceNames{
       {{"float", "f32"},
        {"double", "f64"},
        {"float16", "f16"},
@@ -41,7 +53,7 @@ std::string run_dtype_of_trace(std::string_view name) {
        {"float8e4m3fnuz", "f8e4m3fnuz"},
        {"float8e5m2", "f8e5m2"},
        {"float8e5m2fnuz", "f8e5m2fnuz"}}};
-  for (const auto& [trace, mine] : kNames) {
+  for (const auto& [trace, mine] : kTraceNames) {
     if (trace == name) return mine;
   }
   return std::string(name);

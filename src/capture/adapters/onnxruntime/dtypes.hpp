@@ -14,5 +14,7 @@ namespace neurolens::capture {
 /// From the names that the runtime's profiler writes: "float", "int64", "float16", "string"...
 /// Unknown names stay as they are.
 [[nodiscard]] std::string run_dtype_of_trace(std::string_view name);
+/// The reverse of run_dtype(); DType::undefined for a name that it does not give.
+[[nodiscard]] onnx::DType onnx_dtype(std::string_view run_name);
 
 }  // namespace neurolens::capture

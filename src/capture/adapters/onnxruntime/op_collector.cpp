@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 namespace neurolens::capture {
@@ -12,6 +13,11 @@ bool has_body(std::string_view op_type) {
       "If",         "Loop", "Scan", "BeamSearch", "Sampling", "GreedySearch", "WhisperBeamSearch",
       "SequenceMap"};
   return std::find(kTypes.begin(), kTypes.end(), op_type) != kTypes.end();
+}
+
+std::size_t hash_of_shapes(const TraceEvent& event) {
+  const std::hash<std::string_view> hash;
+  return hash(event.array("input_type_shape")) * 31 + hash(event.array("output_type_shape"));
 }
 
 }  // namespace
@@ -42,6 +48,9 @@ std::size_t OpCollector::op_of(const TraceEvent& event) {
     op.first_iteration = static_cast<std::int64_t>(iterations_.size());
     ops_.push_back(std::move(op));
     columns_.emplace_back();
+    shape_hashes_.push_back(hash_of_shapes(event));
+  } else if (hash_of_shapes(event) != shape_hashes_[found->second]) {
+    ops_[found->second].shapes_vary = true;
   }
   return found->second;
 }
@@ -54,7 +63,9 @@ std::size_t OpCollector::in_body(std::size_t op, std::size_t parent) {
     copy.executions = 0;
     ops_.push_back(std::move(copy));
     columns_.emplace_back();
+    shape_hashes_.push_back(shape_hashes_[op]);
   }
+  if (ops_[op].shapes_vary) ops_[found->second].shapes_vary = true;
   return found->second;
 }
 

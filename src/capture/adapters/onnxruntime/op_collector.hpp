@@ -31,6 +31,7 @@ struct CollectedOp {
   std::int64_t executions = 0;      ///< In all iterations.
   std::int64_t first_begin_us = 0;  ///< In the iteration in which it was first seen.
   std::int64_t first_iteration = 0;
+  bool shapes_vary = false;  ///< Some execution had other shapes than the first.
 };
 
 /// One execution of an op within an iteration.
@@ -82,7 +83,8 @@ class OpCollector {
   std::vector<Pending> pending_;
   std::vector<CollectedIteration> iterations_;
   std::vector<bool> iteration_lost_;
-  std::vector<run::Column> columns_;  // per op; shorter than iterations_ where it did not run
+  std::vector<std::size_t> shape_hashes_;  // per op, of its first execution
+  std::vector<run::Column> columns_;       // per op; shorter than iterations_ where it did not run
   std::int64_t lost_ = 0;
   std::int64_t segment_start_ = 0;
 };
