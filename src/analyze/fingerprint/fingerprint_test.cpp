@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "make_run.hpp"
 
 namespace neurolens::analyze {
@@ -41,9 +44,12 @@ TEST(Fingerprint, AnInsertedOpChangesItsNeighboursOnly) {
   op.inputs[0].name = more.ops[4].outputs[0].name;
   op.outputs[0].name = "cast";
   more.ops[5].inputs[0].name = "cast";
-  more.ops.insert(more.ops.begin() + 5, op);
-  more.samples.op_duration_ns.insert(more.samples.op_duration_ns.begin() + 5,
-                                     more.samples.op_duration_ns[5]);
+  const auto put_at_five = [](auto& rows, auto row) {
+    rows.push_back(std::move(row));
+    std::rotate(rows.begin() + 5, rows.end() - 1, rows.end());
+  };
+  put_at_five(more.ops, op);
+  put_at_five(more.samples.op_duration_ns, run.samples.op_duration_ns[5]);
   const auto a = take_fingerprint(run).value();
   const auto b = take_fingerprint(more).value();
   std::size_t equal = 0;
