@@ -7,32 +7,39 @@
 
 #include "command.hpp"
 
-#define NEUROLENS_COMMANDS(X) \
-  X(doctor)                   \
-  X(zoo_list)                 \
-  X(zoo_build)                \
-  X(profile)                  \
-  X(record)                   \
-  X(peaks)                    \
-  X(summary)                  \
-  X(report)                   \
-  X(compare)                  \
-  X(validate)                 \
-  X(ls)                       \
-  X(history)                  \
-  X(baseline_set)             \
-  X(baseline_show)            \
-  X(store_add)                \
-  X(store_rm)                 \
-  X(store_verify)             \
-  X(store_gc)                 \
-  X(workflow_run)             \
-  X(workflow_graph)           \
-  X(train)                    \
-  X(eval)                     \
-  X(export_onnx)              \
-  X(inventory)                \
-  X(deps)                     \
+#define NEUROLENS_COMMANDS(X)  \
+  X(doctor)                    \
+  X(zoo_list)                  \
+  X(zoo_build)                 \
+  X(profile)                   \
+  X(record)                    \
+  X(peaks)                     \
+  X(summary)                   \
+  X(report)                    \
+  X(compare)                   \
+  X(validate)                  \
+  X(ls)                        \
+  X(history)                   \
+  X(baseline_set)              \
+  X(baseline_show)             \
+  X(store_add)                 \
+  X(store_rm)                  \
+  X(store_verify)              \
+  X(store_gc)                  \
+  X(workflow_run)              \
+  X(workflow_graph)            \
+  X(train)                     \
+  X(eval)                      \
+  X(export_onnx)               \
+  X(solve_poisson)             \
+  X(solve_heat)                \
+  X(solve_wave)                \
+  X(solve_advection_diffusion) \
+  X(solve_burgers)             \
+  X(solve_ode)                 \
+  X(solve_bvp)                 \
+  X(inventory)                 \
+  X(deps)                      \
   X(map)
 
 namespace neurolens::cli {
