@@ -7,10 +7,16 @@
 namespace neurolens::pde {
 
 std::string to_npy(const Field& field) {
-  std::string shape;
-  for (int a = field.grid.dimensions; a-- > 0;)
-    shape += fmt::format("{}, ", field.grid.points[static_cast<std::size_t>(a)]);
-  shape.resize(shape.size() - (field.grid.dimensions > 1 ? 2 : 1));
+  return to_npy(std::span<const Field>(&field, 1));
+}
+
+std::string to_npy(std::span<const Field> fields) {
+  if (fields.empty()) return {};
+  const Grid& grid = fields.front().grid;
+  std::string shape = fields.size() > 1 ? fmt::format("{}, ", fields.size()) : "";
+  for (int a = grid.dimensions; a-- > 0;)
+    shape += fmt::format("{}, ", grid.points[static_cast<std::size_t>(a)]);
+  shape.resize(shape.size() - (grid.dimensions > 1 || fields.size() > 1 ? 2 : 1));
   std::string header =
       fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape);
   header.append(64 - (10 + header.size() + 1) % 64, ' ');
@@ -19,8 +25,10 @@ std::string to_npy(const Field& field) {
   bytes += static_cast<char>(header.size() & 0xFF);
   bytes += static_cast<char>(header.size() >> 8);
   bytes += header;
-  bytes.append(reinterpret_cast<const char*>(field.values.data()),
-               field.values.size() * sizeof(double));
+  for (const Field& field : fields) {
+    bytes.append(reinterpret_cast<const char*>(field.values.data()),
+                 field.values.size() * sizeof(double));
+  }
   return bytes;
 }
 

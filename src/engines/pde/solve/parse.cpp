@@ -25,7 +25,7 @@ Result<Grid> parse_grid(std::string_view points, std::string_view domain) {
   std::vector<int> n;
   for (const auto piece : split(points, 'x')) {
     NEUROLENS_ASSIGN(const double value, parse_number(piece, "--n"));
-    if (value != static_cast<int>(value) || value < 0 || value > 1e9)
+    if (!(value >= 0 && value <= 1e9) || value != static_cast<int>(value))
       return Error{Errc::bad_request,
                    fmt::format("\"{}\" is not a number of points. Write 80x80.", printable(piece)),
                    "--n"};

@@ -18,6 +18,12 @@ struct System {
   std::vector<Expression> derivative;
 };
 
+bool is_name(std::string_view text) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto fits = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_'; };
+  return !text.empty() && letter(text.front()) && std::all_of(text.begin(), text.end(), fits);
+}
+
 Result<System> parse_system(const SolveRequest& r, const std::string& independent) {
   System s;
   NEUROLENS_ASSIGN(const auto pairs, parse_assignments(r.derivatives, "--derivative"));
@@ -29,6 +35,11 @@ Result<System> parse_system(const SolveRequest& r, const std::string& independen
                  "--derivative"};
   s.variables.push_back(independent);
   for (const auto& [name, text] : pairs) {
+    if (!is_name(name))
+      return Error{Errc::bad_request,
+                   fmt::format("\"{}\" is not a name: letters, digits and _, a letter first.",
+                               printable(name)),
+                   "--derivative"};
     if (std::find(s.variables.begin(), s.variables.end(), name) != s.variables.end())
       return Error{Errc::duplicate_name, fmt::format("\"{}\" is given twice.", printable(name)),
                    "--derivative"};
