@@ -34,7 +34,9 @@ class SolveProgram : public test_support::ProgramTest {
                                 source + "/schema/solve.schema.json " + path + " >/dev/null";
     const int status = WEXITSTATUS(std::system(command.c_str()));
     std::filesystem::remove(path);
-    if (status != 77) EXPECT_EQ(status, 0) << document;
+    if (status != 77) {
+      EXPECT_EQ(status, 0) << document;
+    }
   }
   /// One sentence with `part`, exit status 2, no file left behind.
   void expect_refusal(Words words, const std::string& part) {
@@ -189,7 +191,7 @@ TEST_F(SolveProgram, BadInputGetsASentence) {
   expect_refusal({"poisson", "--n", "1e300"}, "--n");
   expect_refusal({"poisson", "--n", "9x9", "--domain", "1:0x0:1"}, "interval");
   expect_refusal({"poisson", "--n", "9x9", "--domain", "0:1"}, "axes");
-  expect_refusal({"poisson", "--source", "1", "--bc", "neumann=0"}, "neumann");
+  expect_refusal({"poisson", "--source", "1", "--bc", "neumann=0"}, "No solution exists");
   expect_refusal({"poisson", "--source", "log(-1-x)"}, "finite");
   expect_refusal({"heat", "--n", "9x9", "--initial", "sin(x*u)"}, "--initial");
   expect_refusal({"heat", "--n", "33x33", "--method", "rk4", "--step", "1", "--initial", "x"},
