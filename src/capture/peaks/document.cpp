@@ -118,8 +118,11 @@ std::string peaks_cache_path(const run::Host& host) {
 
 std::vector<run::Ceiling> ceilings_of(const Peaks& peaks) {
   std::vector<run::Ceiling> ceilings;
-  for (const auto& peak : peaks.peaks)
-    ceilings.push_back({peak.name, peak.unit, peak.value, peak.low, peak.high});
+  for (const auto& peak : peaks.peaks) {
+    // Op costs count integer products like floating ones, and so does a Run.
+    const std::string unit = peak.unit == "ops_per_second" ? "flops_per_second" : peak.unit;
+    ceilings.push_back({peak.name, unit, peak.value, peak.low, peak.high});
+  }
   return ceilings;
 }
 

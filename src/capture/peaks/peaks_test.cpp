@@ -28,6 +28,11 @@ TEST(Peaks, MeasuresEveryKernelAtEveryLevelWithItsSpread) {
   EXPECT_EQ(peaks->peaks.size(), 2 * (arithmetic + 3 * 4));
   for (const char* name : {"triad_l1_1t", "read_l2_all", "copy_dram_1t"})
     EXPECT_NE(peaks->find(name), nullptr) << name;
+  // A Run knows two units; a machine with integer kernels must not make it invalid.
+  for (const auto& ceiling : ceilings_of(*peaks)) {
+    EXPECT_TRUE(ceiling.unit == "flops_per_second" || ceiling.unit == "bytes_per_second")
+        << ceiling.name << ": " << ceiling.unit;
+  }
 }
 
 TEST(Peaks, SurviveTheirDocument) {
