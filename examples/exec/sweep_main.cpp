@@ -42,7 +42,7 @@ static Result<std::vector<double>> heat(const exec::Point& point, exec::TaskCont
 int main() {
   exec::Executor executor;
   exec::Axis cells{"cells", {}};
-  for (const std::int64_t n : {25, 50, 100, 200}) cells.values.emplace_back(json::Value::Data(n));
+  for (const std::int64_t n : {50, 100, 200}) cells.values.emplace_back(json::Value::Data(n));
   exec::RunOptions options;
   options.record_times = true;
   const auto table = exec::sweep(executor, {cells, exec::range_axis("r", 0.2, 0.2, 3)},
@@ -53,6 +53,6 @@ int main() {
   }
   std::printf("%s\n%u workers, %.2fx\n", table->text().c_str(), table->report.workers,
               table->report.parallelism());
-  // The four points with r = 0.6 are unstable; the others are not.
-  return table->report.count(exec::EndState::failed) == 4 ? 0 : 1;
+  // The three points with r = 0.6 are unstable; the others are not.
+  return table->report.count(exec::EndState::failed) == 3 ? 0 : 1;
 }
