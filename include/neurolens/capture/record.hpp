@@ -5,7 +5,7 @@
 /// top of the stack; stacks are unwound here with the program's own unwinding tables (so
 /// -fomit-frame-pointer is fine), inlined calls are restored from DWARF, symbols come from the
 /// file, its debug link or its build id. Precision: see Share. Cost to the program: a few
-/// microseconds per sample; this process needs about 5 % of another processor at 1 kHz. Limits:
+/// microseconds per sample; this process unwinds beside it. Limits:
 /// stacks deeper than `stack_bytes` lose their outer part (counted); code made at run time shows as
 /// "[unknown]"; DWARF unwinding is for x86-64, other processors use frame pointers.
 #pragma once

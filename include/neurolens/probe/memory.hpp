@@ -6,9 +6,9 @@
 /// allocation and one release. A block belongs to the trackers that ran when it was allocated,
 /// whoever frees it. Interposition is opt-in: link neurolens::probe_memory into the program, or
 /// preload the library of `neurolens record --memory`. Without it trackers answer "not collected".
-/// Cost: one predicted branch per allocation while no tracker runs, about 60 ns while one does,
-/// about 1 us with call stacks (less when sampled). Limits: 64 trackers at a time; mmap and the
-/// stack are not counted.
+/// Cost: one predicted branch per allocation while no tracker runs; while one does, a look-up in a
+/// table, and with call stacks an unwinding (less when sampled): benchmarks/probe measures both.
+/// Limits: 64 trackers at a time; mmap and the stack are not counted.
 #pragma once
 
 #include <cstdint>
