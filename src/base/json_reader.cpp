@@ -90,18 +90,22 @@ std::string find_fault(std::string_view text, const simdjson::padded_string& pad
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
   if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return place_of(text, text.size());
-  const auto walk = [&](auto& self, simdjson::ondemand::value value) -> bool {
+  // Nesting beyond what parse() allows is the fault itself: going on would exhaust the stack.
+  const auto walk = [&](auto& self, simdjson::ondemand::value value, int depth) -> bool {
+    if (depth > kMaxDepth) return false;
     simdjson::ondemand::json_type type{};
     if (value.type().get(type) != simdjson::SUCCESS) return false;
     if (type == simdjson::ondemand::json_type::array) {
       for (auto child : value.get_array()) {
-        if (child.error() != simdjson::SUCCESS || !self(self, child.value_unsafe())) return false;
+        if (child.error() != simdjson::SUCCESS || !self(self, child.value_unsafe(), depth + 1))
+          return false;
       }
       return true;
     }
     if (type == simdjson::ondemand::json_type::object) {
       for (auto field : value.get_object()) {
-        if (field.error() != simdjson::SUCCESS || !self(self, field.value().value_unsafe()))
+        if (field.error() != simdjson::SUCCESS ||
+            !self(self, field.value().value_unsafe(), depth + 1))
           return false;
       }
       return true;
@@ -119,7 +123,7 @@ std::string find_fault(std::string_view text, const simdjson::padded_string& pad
     return value.is_null().get(null) == simdjson::SUCCESS && null;
   };
   simdjson::ondemand::value root;
-  if (document.get_value().get(root) == simdjson::SUCCESS) walk(walk, root);
+  if (document.get_value().get(root) == simdjson::SUCCESS) walk(walk, root, 1);
   const char* where = nullptr;
   if (document.current_location().get(where) != simdjson::SUCCESS)
     return place_of(text, text.size());
