@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "neurolens/base/json.hpp"
+#include "neurolens/base/markup.hpp"
 #include "neurolens/codebase/graph.hpp"
 
 namespace neurolens::codebase {
@@ -27,29 +28,6 @@ std::string colour(double share) {
     return a + static_cast<int>(std::lround((b - a) * share));
   };
   return fmt::format("#{:02x}{:02x}{:02x}", mix(255, 240), mix(255, 140), mix(255, 60));
-}
-
-std::string xml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
 }
 
 std::string mermaid_text(std::string_view text) {
@@ -195,8 +173,8 @@ std::string to_svg(const Graph& g, const GraphMetrics& m, const Heat& heat) {
           "stroke=\"{}\" "
           "stroke-width=\"{:.1f}\" marker-end=\"url(#tip)\"><title>{} to {}: {}</title></path>\n",
           x1, y1, x1, y1 + bend, x2, y2 - bend, x2, y2, cycle ? "#c00000" : "#8a8a8a",
-          std::min(4.0, 1 + std::log10(double(g.weight[v][k]))), xml(g.names[v]), xml(g.names[t]),
-          g.weight[v][k]);
+          std::min(4.0, 1 + std::log10(double(g.weight[v][k]))), escape_markup(g.names[v]),
+          escape_markup(g.names[t]), g.weight[v][k]);
     }
   }
   for (std::uint32_t v = 0; v < g.size(); ++v) {
@@ -208,8 +186,8 @@ std::string to_svg(const Graph& g, const GraphMetrics& m, const Heat& heat) {
         "rx=\"5\" fill=\"{}\" "
         "stroke=\"#555555\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
         "text-anchor=\"middle\">{}</text></g>\n",
-        xml(title), x[v], y[v], width[v], kHeight, colour(heat_of(heat, g.names[v])),
-        x[v] + width[v] / 2, y[v] + 22, xml(g.names[v]));
+        escape_markup(title), x[v], y[v], width[v], kHeight, colour(heat_of(heat, g.names[v])),
+        x[v] + width[v] / 2, y[v] + 22, escape_markup(g.names[v]));
   }
   return out + "</svg>\n";
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "neurolens/base/json.hpp"
+#include "neurolens/base/markup.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/gate/gate.hpp"
 
@@ -15,29 +16,6 @@ std::string escape_markdown(std::string_view text) {
     if (c == '|' || c == '`' || c == '*' || c == '_' || c == '<' || c == '[' || c == '\\')
       out += '\\';
     out += c;
-  }
-  return out;
-}
-
-std::string escape_xml(std::string_view text) {
-  std::string out;
-  for (const char c : printable(text)) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
   }
   return out;
 }
@@ -72,14 +50,14 @@ std::string to_junit(const GateResult& result) {
       result.rows.size(), count(Outcome::fail), count(Outcome::inconclusive));
   for (const auto& row : result.rows) {
     out += fmt::format("    <testcase classname=\"neurolens.gate\" name=\"{}\"",
-                       escape_xml(row.subject));
+                       escape_markup(printable(row.subject)));
     if (row.outcome == Outcome::pass) {
       out += "/>\n";
       continue;
     }
-    out +=
-        fmt::format(">\n      <{} message=\"{}\"/>\n    </testcase>\n",
-                    row.outcome == Outcome::fail ? "failure" : "skipped", escape_xml(row.reason));
+    out += fmt::format(">\n      <{} message=\"{}\"/>\n    </testcase>\n",
+                       row.outcome == Outcome::fail ? "failure" : "skipped",
+                       escape_markup(printable(row.reason)));
   }
   return out + "  </testsuite>\n</testsuites>\n";
 }

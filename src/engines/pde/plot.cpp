@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "neurolens/base/markup.hpp"
 #include "neurolens/engines/pde/field_io.hpp"
 
 namespace neurolens::pde {
@@ -43,19 +44,6 @@ std::vector<double> ticks(double low, double high) {
   for (double v = std::ceil(low / step) * step; v <= high + 1e-9 * step; v += step)
     result.push_back(std::fabs(v) < step * 1e-9 ? 0 : v);
   return result;
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
-  }
-  return out;
 }
 
 struct Slice {
@@ -212,7 +200,7 @@ std::string svg_open(const PlotOptions& o) {
       "font-size=\"12\" fill=\"#222\"><rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/><text "
       "x=\"{2}\" y=\"24\" font-size=\"15\" "
       "text-anchor=\"middle\">{3}</text>\n",
-      o.width, o.height, o.width / 2, escaped(o.title));
+      o.width, o.height, o.width / 2, escape_markup(o.title));
 }
 
 void svg_axes(std::string& out, double x0, double y0, double w, double h, double xl, double xh,
@@ -281,7 +269,7 @@ std::string plot_lines_svg(std::span<const double> x, std::span<const std::vecto
     if (k < names.size())
       out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\">{}</text>\n", f.left + w + 10,
                          f.top + 16 + 18 * static_cast<double>(k), kLine[k % std::size(kLine)],
-                         escaped(names[k]));
+                         escape_markup(names[k]));
   }
   return out + "</svg>\n";
 }
