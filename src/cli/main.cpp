@@ -14,11 +14,16 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// Turns a deadly signal into the error that its system call returns anyway (a closed pipe, a file
+/// size limit). Handled, not ignored: programs that are launched would inherit "ignored".
+void let_the_call_fail(int /*signal*/) {}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace neurolens;
-  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGPIPE, let_the_call_fail);
+  std::signal(SIGXFSZ, let_the_call_fail);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   cli::Terminal terminal;

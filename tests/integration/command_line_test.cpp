@@ -135,6 +135,17 @@ TEST_F(CommandLine, AFullDiskIsSaidAndGivesItsStatus) {
   EXPECT_NE(outcome.err.find("full"), std::string::npos) << outcome.err;
 }
 
+TEST_F(CommandLine, AModelThatOutgrowsItsDiskLeavesNothingBehind) {
+  file_size_limit_ = 100'000;  // the weights are streamed: writing fails in their middle
+  expect_refusal({"zoo", "build", "lenet", "-o", "lenet.onnx"}, 3, "lenet.onnx");
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(CommandLine, LaunchedProgramsDieOfAClosedPipeAsEverywhere) {
+  const auto outcome = run({"profile", "--", "sh", "-c", "kill -PIPE $$; echo survived >&2"});
+  EXPECT_EQ(outcome.err.find("survived"), std::string::npos) << outcome.err;
+}
+
 TEST_F(CommandLine, ReportsAreWrittenWhole) {
   write_run("a.run.json", test_support::make_run());
   const auto outcome = run({"report", "a.run.json", "--md", "a.md"});

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,10 @@ class ProgramTest : public ::testing::Test {
       dup2(out_fd, 1);
       dup2(err_fd, 2);
       if (chdir(folder_.c_str()) != 0) _exit(126);
+      if (file_size_limit_ > 0) {
+        const rlimit limit{file_size_limit_, file_size_limit_};
+        setrlimit(RLIMIT_FSIZE, &limit);
+      }
       std::vector<char*> argv;
       std::string program = NEUROLENS_PROGRAM;
       argv.push_back(program.data());
@@ -88,6 +93,7 @@ class ProgramTest : public ::testing::Test {
   }
 
   std::string folder_;
+  rlim_t file_size_limit_ = 0;  ///< Bytes; files that grow beyond fail to be written. 0: no limit.
 };
 
 }  // namespace neurolens::test_support
