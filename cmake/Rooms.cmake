@@ -37,8 +37,8 @@ function(neurolens_room name)
 
   if(NEUROLENS_BUILD_TESTS AND tests)
     add_executable(${id}_test ${tests})
-    target_include_directories(${id}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests/support)
-    target_compile_definitions(${id}_test PRIVATE NEUROLENS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_include_directories(${id}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests/support
+                               ${PROJECT_BINARY_DIR}/generated)
     target_link_libraries(${id}_test PRIVATE neurolens_${id} neurolens_flags ${ARG_LINK} ${ARG_TEST_LINK}
                           fmt::fmt GTest::gtest_main)
     gtest_discover_tests(${id}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${id} TIMEOUT 300)

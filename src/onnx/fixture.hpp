@@ -13,6 +13,7 @@
 
 #include "neurolens/base/text.hpp"
 #include "neurolens/onnx/graph.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::onnx::testing_support {
 

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "fuzz_check.hpp"
+#include "source_dir.hpp"
 #include "test_support.hpp"
 
 namespace neurolens::onnx {

@@ -6,6 +6,7 @@
 #include "document_edit.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/run/run.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::run {
 namespace {

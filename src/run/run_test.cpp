@@ -7,6 +7,7 @@
 #include "make_run.hpp"
 #include "neurolens/base/compress.hpp"
 #include "neurolens/base/random.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::run {
 

@@ -13,6 +13,7 @@
 #include "neurolens/run/run.hpp"
 #include "reader.hpp"
 #include "reference.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::run {
 namespace {

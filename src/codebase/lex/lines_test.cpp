@@ -9,6 +9,7 @@
 #include "neurolens/base/random.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/codebase/measure.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::codebase {
 namespace {

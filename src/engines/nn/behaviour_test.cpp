@@ -13,6 +13,7 @@
 #include "neurolens/base/yaml.hpp"
 #include "neurolens/engines/nn/phase.hpp"
 #include "neurolens/engines/nn/train.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::nn {
 namespace {

@@ -11,6 +11,7 @@
 #include "neurolens/engines/pde/evolve.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 #include "neurolens/engines/pde/ode.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::pde {
 namespace {

@@ -10,6 +10,7 @@
 #include "fixture.hpp"
 #include "graph_support.hpp"
 #include "neurolens/onnx/zoo.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::onnx {
 namespace {
