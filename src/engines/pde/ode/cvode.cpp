@@ -2,6 +2,7 @@
 #include <cvode/cvode_ls.h>
 #include <fmt/format.h>
 #include <nvector/nvector_serial.h>
+#include <sundials/sundials_config.h>
 #include <sunlinsol/sunlinsol_dense.h>
 #include <sunmatrix/sunmatrix_dense.h>
 #include <sunnonlinsol/sunnonlinsol_fixedpoint.h>
@@ -23,35 +24,42 @@ struct Bridge {
   std::size_t n = 0;
 };
 
-std::span<double> view(N_Vector v, std::size_t n) { return {N_VGetArrayPointer(v), n}; }
+std::span<double> view(N_Vector v, std::size_t n) {
+  return {N_VGetArrayPointer(v), n};
+}
 
 int right_side(double t, N_Vector y, N_Vector out, void* data) {
   const auto& b = *static_cast<Bridge*>(data);
   ++b.result->evaluations;
   const auto values = view(out, b.n);
   if (!b.problem->f(t, view(y, b.n), values)) return 1;
-  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }) ? 0 : 1;
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }) ? 0
+                                                                                              : 1;
 }
 
 int roots(double t, N_Vector y, double* out, void* data) {
   const auto& b = *static_cast<Bridge*>(data);
-  for (std::size_t e = 0; e < b.problem->events.size(); ++e) out[e] = b.problem->events[e].value(t, view(y, b.n));
+  for (std::size_t e = 0; e < b.problem->events.size(); ++e)
+    out[e] = b.problem->events[e].value(t, view(y, b.n));
   return 0;
 }
 
-int given_jacobian(double t, N_Vector y, N_Vector, SUNMatrix matrix, void* data, N_Vector, N_Vector, N_Vector) {
+int given_jacobian(double t, N_Vector y, N_Vector, SUNMatrix matrix, void* data, N_Vector, N_Vector,
+                   N_Vector) {
   const auto& b = *static_cast<Bridge*>(data);
   ++b.result->jacobians;
   std::vector<double> j(b.n * b.n);
   if (!b.problem->jacobian(t, view(y, b.n), j)) return 1;
   for (std::size_t row = 0; row < b.n; ++row)
     for (std::size_t column = 0; column < b.n; ++column)
-      SM_ELEMENT_D(matrix, static_cast<sunindextype>(row), static_cast<sunindextype>(column)) = j[row * b.n + column];
+      SM_ELEMENT_D(matrix, static_cast<sunindextype>(row), static_cast<sunindextype>(column)) =
+          j[row * b.n + column];
   return 0;
 }
 
 // Differences, all columns of one colour at once.
-int coloured_jacobian(double t, N_Vector y, N_Vector fy, SUNMatrix matrix, void* data, N_Vector t1, N_Vector t2, N_Vector) {
+int coloured_jacobian(double t, N_Vector y, N_Vector fy, SUNMatrix matrix, void* data, N_Vector t1,
+                      N_Vector t2, N_Vector) {
   const auto& b = *static_cast<Bridge*>(data);
   ++b.result->jacobians;
   const auto y0 = view(y, b.n);
@@ -66,20 +74,23 @@ int coloured_jacobian(double t, N_Vector y, N_Vector fy, SUNMatrix matrix, void*
     for (const std::size_t j : colour)
       for (std::size_t i = 0; i < b.n; ++i)
         if (b.problem->sparsity[i * b.n + j] != 0)
-          SM_ELEMENT_D(matrix, static_cast<sunindextype>(i), static_cast<sunindextype>(j)) = (f1[i] - f0[i]) / (moved[j] - y0[j]);
+          SM_ELEMENT_D(matrix, static_cast<sunindextype>(i), static_cast<sunindextype>(j)) =
+              (f1[i] - f0[i]) / (moved[j] - y0[j]);
   }
   return 0;
 }
 
 // Greedy: each column joins the first group with which it shares no row.
-std::vector<std::vector<std::size_t>> colour_columns(const std::vector<std::uint8_t>& pattern, std::size_t n) {
+std::vector<std::vector<std::size_t>> colour_columns(const std::vector<std::uint8_t>& pattern,
+                                                     std::size_t n) {
   std::vector<std::vector<std::size_t>> groups;
   std::vector<std::vector<std::uint8_t>> taken;
   for (std::size_t j = 0; j < n; ++j) {
     std::size_t g = 0;
     for (; g < groups.size(); ++g) {
       bool free = true;
-      for (std::size_t i = 0; i < n && free; ++i) free = pattern[i * n + j] == 0 || taken[g][i] == 0;
+      for (std::size_t i = 0; i < n && free; ++i)
+        free = pattern[i * n + j] == 0 || taken[g][i] == 0;
       if (free) break;
     }
     if (g == groups.size()) {
@@ -92,7 +103,24 @@ std::vector<std::vector<std::size_t>> colour_columns(const std::vector<std::uint
   return groups;
 }
 
-void silent(int, const char*, const char*, char*, void*) {}
+// CVODE writes its complaints to stderr unless told otherwise; what failed is in its return values.
+#if SUNDIALS_VERSION_MAJOR >= 7
+int start(SUNContext* context) {
+  const auto created = SUNContext_Create(SUN_COMM_NULL, context);
+  return created != 0 ? created : SUNContext_ClearErrHandlers(*context);
+}
+int silence(void*) {
+  return 0;
+}
+#else
+int start(SUNContext* context) {
+  return SUNContext_Create(nullptr, context);
+}
+int silence(void* memory) {
+  return CVodeSetErrHandlerFn(
+      memory, [](int, const char*, const char*, char*, void*) {}, nullptr);
+}
+#endif
 
 // Everything that must be freed, in the right order.
 struct Solver {
@@ -114,29 +142,43 @@ struct Solver {
 
 Error failure(int flag, double t) {
   switch (flag) {
-    case CV_TOO_MUCH_WORK: return {Errc::check_failed, fmt::format("The most steps allowed were not enough; t = {:.6g} was reached.", t), ""};
-    case CV_TOO_MUCH_ACC: return {Errc::check_failed, fmt::format("The tolerance is below what rounding allows at t = {:.6g}.", t), ""};
+    case CV_TOO_MUCH_WORK:
+      return {Errc::check_failed,
+              fmt::format("The most steps allowed were not enough; t = {:.6g} was reached.", t),
+              ""};
+    case CV_TOO_MUCH_ACC:
+      return {Errc::check_failed,
+              fmt::format("The tolerance is below what rounding allows at t = {:.6g}.", t), ""};
     case CV_ERR_FAILURE:
-    case CV_CONV_FAILURE: return {Errc::check_failed, fmt::format("The tolerance cannot be met at t = {:.9g}: steps shrank to nothing. The solution may be singular there.", t), ""};
+    case CV_CONV_FAILURE:
+      return {Errc::check_failed,
+              fmt::format("The tolerance cannot be met at t = {:.9g}: steps shrank to nothing. The "
+                          "solution may be singular there.",
+                          t),
+              ""};
     case CV_RHSFUNC_FAIL:
     case CV_FIRST_RHSFUNC_ERR:
-    case CV_REPTD_RHSFUNC_ERR: return {Errc::check_failed, fmt::format("The right-hand side is not a finite number near t = {:.9g}.", t), ""};
-    default: return {Errc::internal, fmt::format("CVODE ended with code {} at t = {:.6g}.", flag, t), ""};
+    case CV_REPTD_RHSFUNC_ERR:
+      return {Errc::check_failed,
+              fmt::format("The right-hand side is not a finite number near t = {:.9g}.", t), ""};
+    default:
+      return {Errc::internal, fmt::format("CVODE ended with code {} at t = {:.6g}.", flag, t), ""};
   }
 }
 
 }  // namespace
 
-Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stiff, double t, std::vector<double> y,
-                 std::size_t next, OdeResult& result) {
+Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stiff, double t,
+                 std::vector<double> y, std::size_t next, OdeResult& result) {
   Bridge bridge{&problem, &result, {}, y.size()};
   Solver s;
   const auto n = static_cast<sunindextype>(y.size());
-  if (SUNContext_Create(nullptr, &s.context) != 0) return Error{Errc::out_of_memory, "CVODE could not start.", ""};
+  if (start(&s.context) != 0) return Error{Errc::out_of_memory, "CVODE could not start.", ""};
   s.y = N_VMake_Serial(n, y.data(), s.context);
   s.memory = CVodeCreate(stiff ? CV_BDF : CV_ADAMS, s.context);
-  if (s.y == nullptr || s.memory == nullptr) return Error{Errc::out_of_memory, "Memory for CVODE ran out.", ""};
-  int flag = CVodeSetErrHandlerFn(s.memory, silent, nullptr);
+  if (s.y == nullptr || s.memory == nullptr)
+    return Error{Errc::out_of_memory, "Memory for CVODE ran out.", ""};
+  int flag = silence(s.memory);
   flag |= CVodeInit(s.memory, right_side, t, s.y);
   flag |= CVodeSStolerances(s.memory, options.relative_tolerance, options.absolute_tolerance);
   flag |= CVodeSetUserData(s.memory, &bridge);
@@ -145,7 +187,8 @@ Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stif
   if (stiff) {
     s.matrix = SUNDenseMatrix(n, n, s.context);
     s.linear = SUNLinSol_Dense(s.y, s.matrix, s.context);
-    if (s.matrix == nullptr || s.linear == nullptr) return Error{Errc::out_of_memory, "Memory for the Jacobian ran out.", ""};
+    if (s.matrix == nullptr || s.linear == nullptr)
+      return Error{Errc::out_of_memory, "Memory for the Jacobian ran out.", ""};
     flag |= CVodeSetLinearSolver(s.memory, s.linear, s.matrix);
     if (problem.jacobian) {
       flag |= CVodeSetJacFn(s.memory, given_jacobian);
@@ -183,9 +226,12 @@ Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stif
   }
   long count = 0;
   if (CVodeGetNumSteps(s.memory, &count) == 0) result.steps += static_cast<std::uint64_t>(count);
-  if (CVodeGetNumErrTestFails(s.memory, &count) == 0) result.rejected += static_cast<std::uint64_t>(count);
-  if (stiff && CVodeGetNumJacEvals(s.memory, &count) == 0) result.jacobians = static_cast<std::uint64_t>(count);
-  if (stiff && CVodeGetNumLinRhsEvals(s.memory, &count) == 0) result.evaluations += static_cast<std::uint64_t>(count);
+  if (CVodeGetNumErrTestFails(s.memory, &count) == 0)
+    result.rejected += static_cast<std::uint64_t>(count);
+  if (stiff && CVodeGetNumJacEvals(s.memory, &count) == 0)
+    result.jacobians = static_cast<std::uint64_t>(count);
+  if (stiff && CVodeGetNumLinRhsEvals(s.memory, &count) == 0)
+    result.evaluations += static_cast<std::uint64_t>(count);
   return {};
 }
 
