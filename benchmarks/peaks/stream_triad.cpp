@@ -1,5 +1,6 @@
-// An independent bandwidth program in the manner of STREAM: plain loops, no neurolens code, its own clock
-// and arrays; prints the best triad rate of ten repetitions as JSON. Used by benchmarks/peaks/run.
+// An independent bandwidth program in the manner of STREAM: plain loops, no neurolens code, its own
+// clock and arrays; prints the best triad rate of ten repetitions as JSON. Used by
+// benchmarks/peaks/run.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -27,7 +28,8 @@ void triad(Piece& p) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  const std::size_t total = argc > 2 ? static_cast<std::size_t>(std::atoll(argv[2])) : 100'000'000;  // elements an array
+  const std::size_t total =
+      argc > 2 ? static_cast<std::size_t>(std::atoll(argv[2])) : 100'000'000;  // elements an array
   std::vector<Piece> pieces(static_cast<std::size_t>(threads));
   const auto on_all = [&](auto work) {
     std::vector<std::thread> pool;
@@ -49,6 +51,7 @@ int main(int argc, char** argv) {
     const double rate = 24.0 * static_cast<double>(pieces[0].n) * threads / seconds;
     best = rate > best ? rate : best;
   }
-  std::printf("{\"threads\": %d, \"triad_bytes_per_second\": %.0f, \"check\": %.1f}\n", threads, best, pieces[0].a[1]);
+  std::printf("{\"threads\": %d, \"triad_bytes_per_second\": %.0f, \"check\": %.1f}\n", threads,
+              best, pieces[0].a[1]);
   return 0;
 }

@@ -226,7 +226,8 @@ std::optional<std::string_view> by_content(std::string_view extension, std::stri
 }
 
 bool shared_extension(std::string_view e) {
-  return e == "def" || e == "inc" || e == "m" || e == "ts" || e == "d" || e == "t" || e == "pp" || e == "cls" || e == "bas";
+  return e == "def" || e == "inc" || e == "m" || e == "ts" || e == "d" || e == "t" || e == "pp" ||
+         e == "cls" || e == "bas";
 }
 
 std::optional<LanguageId> by_shebang(std::string_view head) {

@@ -54,7 +54,8 @@ class FileSystem {
   /// the path names a directory.
   [[nodiscard]] virtual Result<std::string> read(const std::string& path,
                                                  Bytes limit = Bytes{std::int64_t{1} << 40}) = 0;
-  /// The bytes from `offset` on, at most `limit` of them; fewer at the end of the file, none beyond it.
+  /// The bytes from `offset` on, at most `limit` of them; fewer at the end of the file, none beyond
+  /// it.
   [[nodiscard]] virtual Result<std::string> read_from(const std::string& path, Bytes offset,
                                                       Bytes limit) = 0;
   /// A file that appears under `path` at commit() and not before: written to a temporary file in

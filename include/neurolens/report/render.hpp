@@ -22,7 +22,7 @@ struct TextOptions {
   std::size_t width = 100;              ///< Columns of the terminal; 0: unlimited.
   std::optional<std::size_t> top = 10;  ///< Rows of the ranking; nullopt: all.
   GroupBy by = GroupBy::op;
-  bool colour = false;   ///< Escape codes; only where they carry meaning.
+  bool colour = false;        ///< Escape codes; only where they carry meaning.
   std::string run_path = {};  ///< Named in the hints; empty when there is no file.
 };
 

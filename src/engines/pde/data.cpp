@@ -20,7 +20,8 @@ Status check_finite(const Grid& grid, const Region& region, const double* values
           if (grid.dimensions > 1) where += fmt::format(" y={:.6g}", grid.coordinate(1, y));
           if (grid.dimensions > 2) where += fmt::format(" z={:.6g}", grid.coordinate(2, z));
           return Error{Errc::out_of_range,
-                       fmt::format("The value is {}; all data must be finite numbers.", values[at]), where};
+                       fmt::format("The value is {}; all data must be finite numbers.", values[at]),
+                       where};
         }
   return {};
 }
@@ -29,7 +30,8 @@ void fill_expression(const Expression& expression, const Grid& grid, const Regio
                      double* out) {
   const auto width = static_cast<std::size_t>(region.last[0] - region.first[0] + 1);
   std::vector<double> x(width);
-  for (std::size_t i = 0; i < width; ++i) x[i] = grid.coordinate(0, region.first[0] + static_cast<int>(i));
+  for (std::size_t i = 0; i < width; ++i)
+    x[i] = grid.coordinate(0, region.first[0] + static_cast<int>(i));
   const std::uint8_t steps[4] = {1, 0, 0, 0};
   for (int k = region.first[2]; k <= region.last[2]; ++k)
     for (int j = region.first[1]; j <= region.last[1]; ++j, out += width) {
@@ -40,8 +42,8 @@ void fill_expression(const Expression& expression, const Grid& grid, const Regio
     }
 }
 
-void fill_function(const ScalarData::Function& function, const Grid& grid, const Region& region, double t,
-                   double* out) {
+void fill_function(const ScalarData::Function& function, const Grid& grid, const Region& region,
+                   double t, double* out) {
   for (int k = region.first[2]; k <= region.last[2]; ++k)
     for (int j = region.first[1]; j <= region.last[1]; ++j)
       for (int i = region.first[0]; i <= region.last[0]; ++i)
@@ -92,8 +94,8 @@ Status ScalarData::fill(const Grid& grid, const Region& region, double t, double
     const auto& values = *std::get<Array>(data_);
     if (values.size() != region.size())
       return Error{Errc::bad_request,
-                   fmt::format("An array of {} numbers was given where {} are needed.", values.size(),
-                               region.size()),
+                   fmt::format("An array of {} numbers was given where {} are needed.",
+                               values.size(), region.size()),
                    ""};
     std::copy(values.begin(), values.end(), out);
   }
@@ -110,7 +112,9 @@ bool ScalarData::depends_on_time() const {
   return std::holds_alternative<Function>(data_);
 }
 
-bool ScalarData::is_function() const { return !std::holds_alternative<Array>(data_); }
+bool ScalarData::is_function() const {
+  return !std::holds_alternative<Array>(data_);
+}
 
 double ScalarData::at(const Point& p) const {
   if (const auto* number = std::get_if<double>(&data_)) return *number;
@@ -125,16 +129,21 @@ std::string ScalarData::key() const {
   if (const auto* number = std::get_if<double>(&data_)) return shortest(*number);
   if (const auto* expression = std::get_if<Expression>(&data_)) return expression->text();
   if (const auto* values = std::get_if<Array>(&data_))
-    return sha256({reinterpret_cast<const char*>((*values)->data()), (*values)->size() * sizeof(double)});
+    return sha256(
+        {reinterpret_cast<const char*>((*values)->data()), (*values)->size() * sizeof(double)});
   return "";
 }
 
 std::string_view to_string(ConditionKind kind) {
   switch (kind) {
-    case ConditionKind::dirichlet: return "dirichlet";
-    case ConditionKind::neumann: return "neumann";
-    case ConditionKind::robin: return "robin";
-    default: return "periodic";
+    case ConditionKind::dirichlet:
+      return "dirichlet";
+    case ConditionKind::neumann:
+      return "neumann";
+    case ConditionKind::robin:
+      return "robin";
+    default:
+      return "periodic";
   }
 }
 
@@ -153,15 +162,16 @@ Status check(const Grid& grid, const Boundary& boundary) {
     const auto& faces = boundary.face[static_cast<std::size_t>(axis)];
     if ((faces[0].kind == ConditionKind::periodic) != (faces[1].kind == ConditionKind::periodic))
       return Error{Errc::bad_request,
-                   fmt::format("{} and {} must both be periodic or neither.", face_name(axis, false),
-                               face_name(axis, true)),
+                   fmt::format("{} and {} must both be periodic or neither.",
+                               face_name(axis, false), face_name(axis, true)),
                    ""};
     for (std::size_t side = 0; side < 2; ++side) {
       const FaceCondition& c = faces[side];
       if (c.kind != ConditionKind::robin) continue;
       if (!std::isfinite(c.alpha) || !std::isfinite(c.beta) || c.beta == 0)
         return Error{Errc::bad_request,
-                     "A Robin condition alpha u + beta du/dn = value needs finite alpha and beta, beta not 0. "
+                     "A Robin condition alpha u + beta du/dn = value needs finite alpha and beta, "
+                     "beta not 0. "
                      "With beta = 0 it is a Dirichlet condition.",
                      face_name(axis, side == 1)};
     }

@@ -37,7 +37,8 @@ Status check(const Grid& grid) {
     total *= grid.points[i];
   }
   if (total > kMostPoints)
-    return Error{Errc::too_large, fmt::format("{:.3g} points exceed the bound of 1.1e12.", total), ""};
+    return Error{Errc::too_large, fmt::format("{:.3g} points exceed the bound of 1.1e12.", total),
+                 ""};
   return {};
 }
 
@@ -45,7 +46,8 @@ Result<Grid> Grid::make(std::span<const int> points, std::span<const double> low
                         std::span<const double> upper) {
   if (points.empty() || points.size() > 3 || lower.size() != points.size() ||
       upper.size() != points.size())
-    return Error{Errc::bad_request, "A grid needs 1 to 3 axes with a lower and an upper end each.", ""};
+    return Error{Errc::bad_request, "A grid needs 1 to 3 axes with a lower and an upper end each.",
+                 ""};
   Grid grid;
   grid.dimensions = static_cast<int>(points.size());
   grid.points = {1, 1, 1};
@@ -86,7 +88,9 @@ void* allocate_aligned(std::size_t bytes) {
 #endif
   return block;
 }
-void free_aligned(void* block, std::size_t) noexcept { std::free(block); }
+void free_aligned(void* block, std::size_t) noexcept {
+  std::free(block);
+}
 }  // namespace detail
 
 FieldF32 to_f32(const Field& field) {

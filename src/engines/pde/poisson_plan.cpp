@@ -15,13 +15,16 @@ namespace {
 constexpr std::size_t kRowsPerTask = 16;
 constexpr int kTile = 32;
 
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
+std::size_t index(int i) {
+  return static_cast<std::size_t>(i);
+}
 
 // Copies between the grid's axis order and the box's, tile by tile.
 void reorder(const Box& box, bool to_box, const double* from, double* to) {
   std::array<std::size_t, 3> grid_stride{};  // of the box's axes in the grid's layout
   std::array<int, 3> grid_points{1, 1, 1};
-  for (int a = 0; a < box.dimensions; ++a) grid_points[index(box.user_axis[index(a)])] = box.points(a);
+  for (int a = 0; a < box.dimensions; ++a)
+    grid_points[index(box.user_axis[index(a)])] = box.points(a);
   for (int a = 0; a < 3; ++a) {
     const int user = box.user_axis[index(a)];
     std::size_t stride = 1;
@@ -45,11 +48,14 @@ void reorder(const Box& box, bool to_box, const double* from, double* to) {
       for (int i0 = 0; i0 < n0; i0 += kTile)
         for (int j = j0; j < std::min(nc, j0 + kTile); ++j)
           for (int i = i0; i < std::min(n0, i0 + kTile); ++i) {
-            const std::size_t in_box = index(i) + index(j) * box_stride[s] + index(k) * box_stride[r];
+            const std::size_t in_box =
+                index(i) + index(j) * box_stride[s] + index(k) * box_stride[r];
             const std::size_t in_grid =
                 index(i) * grid_stride[0] + index(j) * grid_stride[s] + index(k) * grid_stride[r];
-            if (to_box) to[in_box] = from[in_grid];
-            else to[in_grid] = from[in_box];
+            if (to_box)
+              to[in_box] = from[in_grid];
+            else
+              to[in_grid] = from[in_box];
           }
 }
 
@@ -113,13 +119,15 @@ struct PoissonPlan::State {
 PoissonPlan::PoissonPlan(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PoissonPlan::~PoissonPlan() = default;
 
-Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid, const Boundary& boundary, double c,
+Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid,
+                                                             const Boundary& boundary, double c,
                                                              int order) {
   NEUROLENS_TRY(check(grid));
   NEUROLENS_TRY(check(grid, boundary));
   if (order != 2 && order != 4)
     return Error{Errc::bad_request, fmt::format("The order is 2 or 4, not {}.", order), ""};
-  if (!std::isfinite(c)) return Error{Errc::out_of_range, "The coefficient c must be a finite number.", ""};
+  if (!std::isfinite(c))
+    return Error{Errc::out_of_range, "The coefficient c must be a finite number.", ""};
   try {
     auto state = std::make_unique<State>();
     state->grid = grid;
@@ -129,7 +137,8 @@ Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid, c
     state->reordered = axes != std::array<int, 3>{0, 1, 2};
     return std::shared_ptr<const PoissonPlan>(new PoissonPlan(std::move(state)));
   } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory, fmt::format("Memory for a plan on {} points ran out.", grid.text()), ""};
+    return Error{Errc::out_of_memory,
+                 fmt::format("Memory for a plan on {} points ran out.", grid.text()), ""};
   }
 }
 
@@ -164,12 +173,14 @@ Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double 
         report->compatibility_defect = defect;
       }
       if (defect > kMaxCompatibilityDefect)
-        return Error{Errc::refused,
-                     fmt::format("No solution exists: with these boundary conditions the source and the boundary "
-                                 "fluxes must balance, but a share of {:.2g} is left over. Subtract the mean "
-                                 "from the source, or fix u on one face.",
-                                 defect),
-                     ""};
+        return Error{
+            Errc::refused,
+            fmt::format(
+                "No solution exists: with these boundary conditions the source and the boundary "
+                "fluxes must balance, but a share of {:.2g} is left over. Subtract the mean "
+                "from the source, or fix u on one face.",
+                defect),
+            ""};
       data.set_shift(norms.sum / norms.weight);
     }
     {
@@ -185,8 +196,8 @@ Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double 
   return {};
 }
 
-Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t, const Field& u,
-                                     const Context& context) const {
+Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t,
+                                     const Field& u, const Context& context) const {
   const State& s = *state_;
   AlignedVector<double> f_ordered;
   AlignedVector<double> u_ordered;
@@ -210,10 +221,20 @@ Result<double> PoissonPlan::residual(const Field& source, const Boundary& bounda
   return norms.rhs > 0 ? norms.residual / norms.rhs : norms.residual;
 }
 
-const Grid& PoissonPlan::grid() const { return state_->grid; }
-int PoissonPlan::order() const { return state_->box.order; }
-std::string PoissonPlan::description() const { return state_->solver->description(); }
-Bytes PoissonPlan::bytes() const { return Bytes{static_cast<std::int64_t>(state_->solver->plan_bytes())}; }
-PhaseCost PoissonPlan::cost() const { return state_->solver->cost(); }
+const Grid& PoissonPlan::grid() const {
+  return state_->grid;
+}
+int PoissonPlan::order() const {
+  return state_->box.order;
+}
+std::string PoissonPlan::description() const {
+  return state_->solver->description();
+}
+Bytes PoissonPlan::bytes() const {
+  return Bytes{static_cast<std::int64_t>(state_->solver->plan_bytes())};
+}
+PhaseCost PoissonPlan::cost() const {
+  return state_->solver->cost();
+}
 
 }  // namespace neurolens::pde

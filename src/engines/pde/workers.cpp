@@ -71,7 +71,8 @@ class ThreadWorkers final : public Workers {
 
 std::size_t usable_processors() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return static_cast<std::size_t>(CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof(set), &set) == 0)
+    return static_cast<std::size_t>(CPU_COUNT(&set));
   return std::max(1U, std::thread::hardware_concurrency());
 }
 

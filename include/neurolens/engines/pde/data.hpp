@@ -31,13 +31,14 @@ struct Region {
 /// The points of one face; `upper` selects the end of `axis`.
 [[nodiscard]] Region face_region(const Grid& grid, int axis, bool upper);
 
-/// A scalar given at the points of a grid or of a face. A value; copies are cheap. Thread-safe to read.
+/// A scalar given at the points of a grid or of a face. A value; copies are cheap. Thread-safe to
+/// read.
 class ScalarData {
  public:
   using Function = std::function<double(const Point&)>;
   /// Zero.
   ScalarData() = default;
-  ScalarData(double constant) : data_(constant) {}  // NOLINT: numbers are data
+  ScalarData(double constant) : data_(constant) {}                     // NOLINT: numbers are data
   ScalarData(Expression expression) : data_(std::move(expression)) {}  // NOLINT
   /// Called once per point, from one thread at a time.
   ScalarData(Function function) : data_(std::move(function)) {}  // NOLINT
@@ -91,7 +92,8 @@ struct Boundary {
 /// "xmin", "xmax", "ymin", ...
 [[nodiscard]] std::string face_name(int axis, bool upper);
 
-/// Errors: bad_request for a periodic face without its partner, a Robin beta of 0 or non-finite numbers.
+/// Errors: bad_request for a periodic face without its partner, a Robin beta of 0 or non-finite
+/// numbers.
 [[nodiscard]] Status check(const Grid& grid, const Boundary& boundary);
 
 }  // namespace neurolens::pde

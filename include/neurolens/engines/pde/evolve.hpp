@@ -4,11 +4,11 @@
 ///   wave                 u_tt = c^2 laplacian(u) + s
 ///   advection-diffusion  u_t  = k laplacian(u) - v . grad u + s
 ///   Burgers              u_t  = k laplacian(u) - u (u_x + u_y + u_z)
-/// Space: order 2, all boundary conditions, boundary values honoured at every stage's time. Time: exact (each
-/// eigenvector by its closed form) for heat and wave with constant coefficients and data that do not
-/// change in time; otherwise TR-BDF2 with error control, the two-stage SDIRK pair (diffusion implicit,
-/// transport explicit), or explicit Runge-Kutta; leapfrog for waves. Implicit stages use the fast direct
-/// solver, or multigrid where k varies.
+/// Space: order 2, all boundary conditions, boundary values honoured at every stage's time. Time:
+/// exact (each eigenvector by its closed form) for heat and wave with constant coefficients and
+/// data that do not change in time; otherwise TR-BDF2 with error control, the two-stage SDIRK pair
+/// (diffusion implicit, transport explicit), or explicit Runge-Kutta; leapfrog for waves. Implicit
+/// stages use the fast direct solver, or multigrid where k varies.
 #pragma once
 
 #include <array>
@@ -27,22 +27,22 @@ struct EvolutionProblem {
   Equation equation = Equation::heat;
   Grid grid;
   Boundary boundary;
-  ScalarData initial;           ///< u at the start.
-  ScalarData initial_velocity;  ///< u_t at the start; waves only.
-  ScalarData source;            ///< s; not for Burgers.
-  ScalarData diffusivity = 1.0;  ///< k > 0; may vary in space for heat.
-  double wave_speed = 1;         ///< c > 0.
+  ScalarData initial;                       ///< u at the start.
+  ScalarData initial_velocity;              ///< u_t at the start; waves only.
+  ScalarData source;                        ///< s; not for Burgers.
+  ScalarData diffusivity = 1.0;             ///< k > 0; may vary in space for heat.
+  double wave_speed = 1;                    ///< c > 0.
   std::array<double, 3> velocity{0, 0, 0};  ///< v.
 };
 
 enum class TimeMethod : std::uint8_t {
   automatic,
-  exact,     ///< Heat and wave; error: that of space alone.
-  tr_bdf2,   ///< Heat. Order 2, L-stable, controls its step by an embedded order-3 estimate.
-  sdirk,     ///< Order 2; diffusion implicit (L-stable), transport explicit. Fixed step.
-  rk4,       ///< Explicit, order 4. Fixed step below the stability limit.
-  rk3,       ///< Explicit, order 3, strong-stability preserving, two registers.
-  leapfrog   ///< Waves, explicit, order 2, conserves a discrete energy.
+  exact,    ///< Heat and wave; error: that of space alone.
+  tr_bdf2,  ///< Heat. Order 2, L-stable, controls its step by an embedded order-3 estimate.
+  sdirk,    ///< Order 2; diffusion implicit (L-stable), transport explicit. Fixed step.
+  rk4,      ///< Explicit, order 4. Fixed step below the stability limit.
+  rk3,      ///< Explicit, order 3, strong-stability preserving, two registers.
+  leapfrog  ///< Waves, explicit, order 2, conserves a discrete energy.
 };
 /// "automatic", "exact", "tr-bdf2", "sdirk", "rk4", "rk3" or "leapfrog".
 [[nodiscard]] std::string_view to_string(TimeMethod method);
@@ -67,10 +67,12 @@ struct EvolutionResult {
   Report report;
 };
 
-/// Errors: those of check() and ScalarData::fill; bad_request (method does not fit the equation, times not
-/// increasing); refused when an explicit step is unstable (the sentence names the largest stable one);
-/// check_failed when the tolerance or max_steps cannot be met or the solution overflows.
-[[nodiscard]] Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionOptions& options,
+/// Errors: those of check() and ScalarData::fill; bad_request (method does not fit the equation,
+/// times not increasing); refused when an explicit step is unstable (the sentence names the largest
+/// stable one); check_failed when the tolerance or max_steps cannot be met or the solution
+/// overflows.
+[[nodiscard]] Result<EvolutionResult> evolve(const EvolutionProblem& problem,
+                                             const EvolutionOptions& options,
                                              const Context& context = {});
 
 }  // namespace neurolens::pde

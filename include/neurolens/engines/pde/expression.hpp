@@ -1,9 +1,10 @@
 /// \file
-/// Formulas such as "exp(-40*((x-.3)^2+(y-.5)^2))", parsed safely and evaluated on many points at once.
-/// Grammar: numbers; variables; pi, e; + - * / ^ (right-associative, binds tighter than unary minus);
-/// comparisons < <= > >= == != giving 1 or 0; calls. There are no loops, no assignments and no access to
-/// anything outside: an expression cannot do harm, and its cost is bounded by its length.
-/// Evaluation runs a stack machine over blocks of points. Limits: 10,000 characters, depth 200.
+/// Formulas such as "exp(-40*((x-.3)^2+(y-.5)^2))", parsed safely and evaluated on many points at
+/// once. Grammar: numbers; variables; pi, e; + - * / ^ (right-associative, binds tighter than unary
+/// minus); comparisons < <= > >= == != giving 1 or 0; calls. There are no loops, no assignments and
+/// no access to anything outside: an expression cannot do harm, and its cost is bounded by its
+/// length. Evaluation runs a stack machine over blocks of points. Limits: 10,000 characters, depth
+/// 200.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,8 @@ namespace neurolens::pde {
 class Expression {
  public:
   /// Compiles `text` in terms of `variables` (at most 64 names).
-  /// Errors: parse_error with "column C" in `where` and, for an unknown name, the nearest known ones.
+  /// Errors: parse_error with "column C" in `where` and, for an unknown name, the nearest known
+  /// ones.
   [[nodiscard]] static Result<Expression> parse(std::string_view text,
                                                 std::span<const std::string> variables);
   /// In terms of x, y, z, t.

@@ -14,8 +14,8 @@ namespace neurolens::pde {
 
 /// The bytes of an .npy file (format 1.0, '<f8', C order): shape (nz,) (ny,) nx.
 [[nodiscard]] std::string to_npy(const Field& field);
-/// Fields of one grid as one array: shape (count,) (nz,) (ny,) nx; a single field as itself. None: an
-/// empty text.
+/// Fields of one grid as one array: shape (count,) (nz,) (ny,) nx; a single field as itself. None:
+/// an empty text.
 [[nodiscard]] std::string to_npy(std::span<const Field> fields);
 /// Numbers of an .npy file ('<f8' or '<f4', either order) with its shape, slowest axis first, C
 /// order.

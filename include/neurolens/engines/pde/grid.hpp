@@ -25,7 +25,8 @@ struct Grid {
   std::array<double, 3> upper{1, 1, 1};  ///< Of the last points; > lower.
 
   /// A grid of `points[i]` points on [lower[i], upper[i]]. Errors: bad_request (number of axes),
-  /// out_of_range (fewer than 3 points, empty or non-finite interval), too_large (over 2^40 points).
+  /// out_of_range (fewer than 3 points, empty or non-finite interval), too_large (over 2^40
+  /// points).
   [[nodiscard]] static Result<Grid> make(std::span<const int> points, std::span<const double> lower,
                                          std::span<const double> upper);
   /// `count` points per axis on [0, 1]^dimensions. Requires legal arguments.
@@ -84,7 +85,9 @@ struct BasicField {
   explicit BasicField(const Grid& g, T value = T{}) : grid(g), values(g.size(), value) {}
   [[nodiscard]] T& at(int x, int y = 0, int z = 0) { return values[offset(x, y, z)]; }
   [[nodiscard]] T at(int x, int y = 0, int z = 0) const { return values[offset(x, y, z)]; }
-  [[nodiscard]] Bytes bytes() const { return Bytes{static_cast<std::int64_t>(values.size() * sizeof(T))}; }
+  [[nodiscard]] Bytes bytes() const {
+    return Bytes{static_cast<std::int64_t>(values.size() * sizeof(T))};
+  }
 
  private:
   [[nodiscard]] std::size_t offset(int x, int y, int z) const {

@@ -1,13 +1,15 @@
 /// \file
-/// Ordinary differential equations: initial-value problems y' = f(t, y) and two-point boundary-value problems.
+/// Ordinary differential equations: initial-value problems y' = f(t, y) and two-point
+/// boundary-value problems.
 ///
-/// Initial values. Small non-stiff systems: our Dormand-Prince 5(4) with its continuous extension. Stiff
-/// ones: CVODE's variable-order BDF; large non-stiff ones: its Adams method. Both control the local error
-/// to relative_tolerance * |y| + absolute_tolerance. `automatic` starts with Dormand-Prince and hands over
-/// to BDF when the steps are held down by stability instead of accuracy.
+/// Initial values. Small non-stiff systems: our Dormand-Prince 5(4) with its continuous extension.
+/// Stiff ones: CVODE's variable-order BDF; large non-stiff ones: its Adams method. Both control the
+/// local error to relative_tolerance * |y| + absolute_tolerance. `automatic` starts with
+/// Dormand-Prince and hands over to BDF when the steps are held down by stability instead of
+/// accuracy.
 ///
-/// Boundary values. y' = f(x, y), g(y(a), y(b)) = 0: collocation of order 4 (three-point Lobatto), Newton's
-/// method, mesh refined where the defect of the interpolating cubic is too large.
+/// Boundary values. y' = f(x, y), g(y(a), y(b)) = 0: collocation of order 4 (three-point Lobatto),
+/// Newton's method, mesh refined where the defect of the interpolating cubic is too large.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +24,16 @@
 namespace neurolens::pde {
 
 /// dydt = f(t, y). Return false to refuse the point (the step is then tried smaller, or fails).
-using OdeFunction = std::function<bool(double t, std::span<const double> y, std::span<double> dydt)>;
+using OdeFunction =
+    std::function<bool(double t, std::span<const double> y, std::span<double> dydt)>;
 /// Row-major df_i/dy_j at [i * n + j].
-using OdeJacobian = std::function<bool(double t, std::span<const double> y, std::span<double> jacobian)>;
+using OdeJacobian =
+    std::function<bool(double t, std::span<const double> y, std::span<double> jacobian)>;
 /// A zero of `value` is an event.
 struct OdeEvent {
   std::function<double(double t, std::span<const double> y)> value;
-  int direction = 0;       ///< -1: falling zeros only, 1: rising, 0: both.
-  bool terminal = false;   ///< The run ends there.
+  int direction = 0;      ///< -1: falling zeros only, 1: rising, 0: both.
+  bool terminal = false;  ///< The run ends there.
 };
 
 enum class OdeMethod : std::uint8_t { automatic, dormand_prince, adams, bdf };
@@ -52,7 +56,8 @@ struct OdeProblem {
 struct OdeOptions {
   OdeMethod method = OdeMethod::automatic;
   JacobianMode jacobian = JacobianMode::differences;
-  std::vector<double> output_times;  ///< Monotonic, on one side of the start; not empty. Dense output.
+  std::vector<double>
+      output_times;  ///< Monotonic, on one side of the start; not empty. Dense output.
   double relative_tolerance = 1e-6;  ///< In [1e-14, 0.1].
   double absolute_tolerance = 1e-9;  ///< >= 0; with 0, components must stay away from 0.
   double first_step = 0;             ///< 0: chosen.
@@ -72,20 +77,24 @@ struct OdeResult {
   std::vector<OdeEventHit> hits;
   bool ended_by_event = false;
   std::uint64_t steps = 0, rejected = 0, evaluations = 0, jacobians = 0;
-  std::string method;  ///< What ran: "dormand-prince", "adams", "bdf", or "dormand-prince, then bdf".
+  std::string
+      method;  ///< What ran: "dormand-prince", "adams", "bdf", or "dormand-prince, then bdf".
   std::string why;
   Nanoseconds time;
 };
 
-/// Errors: bad_request (no outputs, sizes), out_of_range (tolerances, non-finite data); check_failed when the
-/// tolerance cannot be met, max_steps is reached or f refuses every smaller step.
+/// Errors: bad_request (no outputs, sizes), out_of_range (tolerances, non-finite data);
+/// check_failed when the tolerance cannot be met, max_steps is reached or f refuses every smaller
+/// step.
 [[nodiscard]] Result<OdeResult> integrate(const OdeProblem& problem, const OdeOptions& options);
 
 struct BvpProblem {
   /// dydx = f(x, y); n = guess[i].size().
   OdeFunction f;
   /// residual (n numbers) of the boundary conditions from y(a) and y(b).
-  std::function<void(std::span<const double> ya, std::span<const double> yb, std::span<double> residual)> conditions;
+  std::function<void(std::span<const double> ya, std::span<const double> yb,
+                     std::span<double> residual)>
+      conditions;
   std::vector<double> mesh;                ///< Increasing, at least 2 points; a = first, b = last.
   std::vector<std::vector<double>> guess;  ///< y at each mesh point.
 };
@@ -107,7 +116,9 @@ struct BvpResult {
   std::vector<std::vector<double>> slope;  ///< y' at the mesh points.
 };
 
-/// Errors: bad_request, out_of_range; check_failed when Newton does not converge or max_points is reached.
-[[nodiscard]] Result<BvpResult> solve_bvp(const BvpProblem& problem, const BvpOptions& options = {});
+/// Errors: bad_request, out_of_range; check_failed when Newton does not converge or max_points is
+/// reached.
+[[nodiscard]] Result<BvpResult> solve_bvp(const BvpProblem& problem,
+                                          const BvpOptions& options = {});
 
 }  // namespace neurolens::pde

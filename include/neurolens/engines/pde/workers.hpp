@@ -18,30 +18,35 @@ class Workers {
   virtual ~Workers() = default;
   /// REQUIRED. The number of workers, >= 1.
   [[nodiscard]] virtual std::size_t count() const = 0;
-  /// REQUIRED. Calls body(0), ..., body(count() - 1) once each, in any order, at the same time or one
-  /// after the other starting with any; returns when all have returned. The engine's bodies take their
-  /// work from shared counters and never need two of them to run at once. Bodies do not throw.
+  /// REQUIRED. Calls body(0), ..., body(count() - 1) once each, in any order, at the same time or
+  /// one after the other starting with any; returns when all have returned. The engine's bodies
+  /// take their work from shared counters and never need two of them to run at once. Bodies do not
+  /// throw.
   virtual void run(const std::function<void(std::size_t worker)>& body) = 0;
 };
 
 /// One worker: the calling thread. Lives as long as the process.
 [[nodiscard]] Workers& serial_workers();
 
-/// `count` workers: the caller and count - 1 threads that wait between runs. count = 0: one per processor
-/// that this process may use. Not for use by two callers at once.
+/// `count` workers: the caller and count - 1 threads that wait between runs. count = 0: one per
+/// processor that this process may use. Not for use by two callers at once.
 [[nodiscard]] std::unique_ptr<Workers> make_thread_workers(std::size_t count);
 
-/// What a phase of a solve did, from closed forms: what the arithmetic needs, not what a counter saw.
+/// What a phase of a solve did, from closed forms: what the arithmetic needs, not what a counter
+/// saw.
 struct PhaseCost {
   Flops flops;  ///< Floating-point operations; a multiply-add counts 2.
-  Bytes bytes;  ///< Bytes that must cross between processor and memory when nothing stays in a cache.
+  Bytes
+      bytes;  ///< Bytes that must cross between processor and memory when nothing stays in a cache.
 };
 
-/// Told when phases begin and end. Calls come from the thread that called the solver, properly nested.
+/// Told when phases begin and end. Calls come from the thread that called the solver, properly
+/// nested.
 class PhaseObserver {
  public:
   virtual ~PhaseObserver() = default;
-  /// REQUIRED. `name` is one of plan, source, boundary, transform, solve, residual, estimate, step, ...
+  /// REQUIRED. `name` is one of plan, source, boundary, transform, solve, residual, estimate, step,
+  /// ...
   virtual void begin(std::string_view name) = 0;
   /// REQUIRED. Ends the phase that began last.
   virtual void end(std::string_view name, PhaseCost cost) = 0;

@@ -73,7 +73,8 @@ class RuntimeSession {
                                        const SharedWeights* shared = nullptr);
   /// The same for a model in memory.
   static Result<RuntimeSession> create_from(std::shared_ptr<const Library> library,
-                                            std::string_view model, const SessionSettings& settings);
+                                            std::string_view model,
+                                            const SessionSettings& settings);
 
   [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }

@@ -1,14 +1,16 @@
 /// \file
-/// A constant-coefficient problem on a box with its axes put in the solver's order, and the parts of the
-/// discrete system that boundaries touch.
+/// A constant-coefficient problem on a box with its axes put in the solver's order, and the parts
+/// of the discrete system that boundaries touch.
 ///
 /// Order 2: the 3-, 5-, 7-point stencil. Order 4: the compact (Mehrstellen) stencil
-///   sum d_i^2/h_i^2 u + sum_{i<j} (h_i^2 + h_j^2)/12 d_i^2 d_j^2/(h_i^2 h_j^2) u + c (1 + sum d_i^2/12) u
+///   sum d_i^2/h_i^2 u + sum_{i<j} (h_i^2 + h_j^2)/12 d_i^2 d_j^2/(h_i^2 h_j^2) u + c (1 + sum
+///   d_i^2/12) u
 ///     = (1 + sum d_i^2/12) f.
-/// Neumann and Robin ends use a ghost point: u_ghost = u_mirror + G with, for the outward derivative q,
+/// Neumann and Robin ends use a ghost point: u_ghost = u_mirror + G with, for the outward
+/// derivative q,
 ///   order 2: G = 2 h q,    order 4: G = 2 h q + h^3/3 (f_n - c q - laplace_tangential q),
-/// the latter because the differential equation gives the third normal derivative. Known values (Dirichlet
-/// values and G) enter the equations next to the face as `correction`.
+/// the latter because the differential equation gives the third normal derivative. Known values
+/// (Dirichlet values and G) enter the equations next to the face as `correction`.
 #pragma once
 
 #include <array>
@@ -49,12 +51,16 @@ struct Box {
 
   [[nodiscard]] int points(int a) const { return axis[static_cast<std::size_t>(a)].intervals + 1; }
   [[nodiscard]] std::size_t row_stride() const { return static_cast<std::size_t>(points(0)); }
-  [[nodiscard]] std::size_t plane_stride() const { return row_stride() * static_cast<std::size_t>(points(1)); }
+  [[nodiscard]] std::size_t plane_stride() const {
+    return row_stride() * static_cast<std::size_t>(points(1));
+  }
   [[nodiscard]] std::size_t offset(int i, int j, int k) const {
     return static_cast<std::size_t>(i) + row_stride() * static_cast<std::size_t>(j) +
            plane_stride() * static_cast<std::size_t>(k);
   }
-  [[nodiscard]] std::size_t size() const { return plane_stride() * static_cast<std::size_t>(points(2)); }
+  [[nodiscard]] std::size_t size() const {
+    return plane_stride() * static_cast<std::size_t>(points(2));
+  }
   [[nodiscard]] std::size_t unknowns() const;
   /// True when constants solve the homogeneous problem.
   [[nodiscard]] bool has_nullspace() const;
@@ -67,12 +73,13 @@ struct Box {
 /// Values on the faces of a box in the solver's order, and what they do to the right-hand side.
 class BoxData {
  public:
-  /// Evaluates the face data at time t and computes corrections. `f` (solver's order, all points) is read
-  /// here for order 4 and kept for rows(). Errors: those of ScalarData::fill.
-  Status prepare(const Box& box, const Grid& grid, const Boundary& boundary, const double* f, double t);
+  /// Evaluates the face data at time t and computes corrections. `f` (solver's order, all points)
+  /// is read here for order 4 and kept for rows(). Errors: those of ScalarData::fill.
+  Status prepare(const Box& box, const Grid& grid, const Boundary& boundary, const double* f,
+                 double t);
 
-  /// The right-hand side of unknown row (j, k) (point indices), `axis[0].count` numbers, in `scratch` or
-  /// straight from f. scratch: 4 * (points(0) + 16) numbers.
+  /// The right-hand side of unknown row (j, k) (point indices), `axis[0].count` numbers, in
+  /// `scratch` or straight from f. scratch: 4 * (points(0) + 16) numbers.
   const double* row(int j, int k, double* scratch) const;
 
   /// Subtracted from every right-hand side (singular problems).

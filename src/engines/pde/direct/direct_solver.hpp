@@ -1,6 +1,6 @@
 /// \file
-/// The fast direct solver: transforms along all axes but the last, tridiagonal solves along the last
-/// (or transforms along all axes and a division), fused so that data cross memory twice.
+/// The fast direct solver: transforms along all axes but the last, tridiagonal solves along the
+/// last (or transforms along all axes and a division), fused so that data cross memory twice.
 #pragma once
 
 #include <memory>
@@ -15,16 +15,17 @@ namespace neurolens::pde {
 
 class DirectSolver {
  public:
-  /// Plans for a box. Errors: unavailable when no transform fits (Robin ends on two axes that are too
-  /// long for an explicit basis), refused when the operator is singular or nearly so (c at an eigenvalue).
+  /// Plans for a box. Errors: unavailable when no transform fits (Robin ends on two axes that are
+  /// too long for an explicit basis), refused when the operator is singular or nearly so (c at an
+  /// eigenvalue).
   [[nodiscard]] static Result<std::unique_ptr<DirectSolver>> make(const Box& box);
 
-  /// Solves for the unknown points of `u` (solver's order, all points). `data` must have been prepared
-  /// for the same box; its f must not overlap u.
+  /// Solves for the unknown points of `u` (solver's order, all points). `data` must have been
+  /// prepared for the same box; its f must not overlap u.
   Status solve(const BoxData& data, double* u, Workers& workers) const;
 
-  /// Expands unknown values into eigenvectors and back, in place; all axes transformed. For evolution
-  /// in time. Requires can_expand().
+  /// Expands unknown values into eigenvectors and back, in place; all axes transformed. For
+  /// evolution in time. Requires can_expand().
   void expand(double* u, Workers& workers) const;
   void collapse(double* u, Workers& workers) const;
   [[nodiscard]] bool can_expand() const { return !tridiagonal_; }
@@ -46,8 +47,9 @@ class DirectSolver {
  private:
   struct AxisPlan {
     Stage forward, inverse;
-    std::vector<double> symbol;  ///< Minus the eigenvalue of the second difference, per mode (times 1/1).
-    double scale = 1;            ///< inverse(forward(x)) / x.
+    std::vector<double>
+        symbol;        ///< Minus the eigenvalue of the second difference, per mode (times 1/1).
+    double scale = 1;  ///< inverse(forward(x)) / x.
   };
   DirectSolver() = default;
   Status plan_axis(int a);

@@ -3,14 +3,14 @@
 ///
 /// Method. Two real rows travel as one complex row, so a sequence with the symmetry of its boundary
 /// (odd for Dirichlet, even for Neumann) is a complex sequence z of period L = 2N with
-/// z(-j) = sigma z(j). Its positions are split by residue modulo p, a divisor chosen per length. Residues
-/// r and -r carry the same numbers, so only about p/2 ordinary complex FFTs of length M = L/p are
-/// needed, and a final butterfly of p points joins them, using
+/// z(-j) = sigma z(j). Its positions are split by residue modulo p, a divisor chosen per length.
+/// Residues r and -r carry the same numbers, so only about p/2 ordinary complex FFTs of length M =
+/// L/p are needed, and a final butterfly of p points joins them, using
 ///   Y_-r(k) = sigma Y_r(-k)   (Y_r: the part of the sum over positions of residue r).
-/// Nothing is divided by a small sine and there is no recurrence, so the error stays at the level of an
-/// FFT. A large prime factor of N becomes p: its butterfly is a dense product at the speed of FMA
-/// units, p/2 multiply-adds per number, and no length needs a convolution.
-/// Half-integer positions (psi) and frequencies (phi) give the quarter-wave kinds.
+/// Nothing is divided by a small sine and there is no recurrence, so the error stays at the level
+/// of an FFT. A large prime factor of N becomes p: its butterfly is a dense product at the speed of
+/// FMA units, p/2 multiply-adds per number, and no length needs a convolution. Half-integer
+/// positions (psi) and frequencies (phi) give the quarter-wave kinds.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,9 @@ struct FftPass {
   int radix = 0;
   int length = 0;
   bool twiddled = true;
-  std::vector<double> twiddle;  ///< [length][radix - 1][cos, sin] of 2 pi q (k + phi) / (radix length).
-  std::vector<double> dense;    ///< Generic odd radix: [h][h][cos, sin].
+  std::vector<double>
+      twiddle;  ///< [length][radix - 1][cos, sin] of 2 pi q (k + phi) / (radix length).
+  std::vector<double> dense;  ///< Generic odd radix: [h][h][cos, sin].
 };
 
 /// The tables of one transform. Slots are complex lane vectors of the work buffer.
@@ -47,11 +48,11 @@ struct Stage {
   std::vector<double> matrix;  ///< Row-major outputs x inputs; with `folded`, see build_dense.
   bool folded = false;         ///< Rows of equal parity share the folded halves of the input.
 
-  int p = 1;          ///< Points of the joining butterfly; 1: none (periodic).
-  int fft_length = 0; ///< M.
-  int selfs = 0;      ///< Residues that are their own partner, placed first.
+  int p = 1;           ///< Points of the joining butterfly; 1: none (periodic).
+  int fft_length = 0;  ///< M.
+  int selfs = 0;       ///< Residues that are their own partner, placed first.
   int pairs = 0;
-  double eta = 1;     ///< Sign between the halves of the butterfly.
+  double eta = 1;  ///< Sign between the halves of the butterfly.
   double sigma = 1;
   bool self_twiddled = false;
   std::vector<FftPass> passes;
@@ -67,14 +68,14 @@ struct Stage {
 
   std::vector<std::int32_t> out_slot;
   std::vector<double> out_sign;
-  bool swapped = false;        ///< Odd symmetry: the first row is in the imaginary part.
+  bool swapped = false;         ///< Odd symmetry: the first row is in the imaginary part.
   bool periodic_split = false;  ///< Separate the two rows' spectra after the FFT.
   bool periodic_merge = false;  ///< Join them before the FFT, and exchange parts around it.
   std::vector<std::int32_t> natural_slot;  ///< Periodic: slot of input k (digit-reversed).
 };
 
-/// The forward (to modes) or inverse transform of a direction with `intervals` N >= 2 intervals, scaled
-/// so that inverse(forward(x)) = scale_of(kind, N) * x. Kind must not be dense.
+/// The forward (to modes) or inverse transform of a direction with `intervals` N >= 2 intervals,
+/// scaled so that inverse(forward(x)) = scale_of(kind, N) * x. Kind must not be dense.
 [[nodiscard]] Stage make_stage(AxisKind kind, int intervals, bool inverse);
 
 /// A transform by an explicit row-major matrix.

@@ -18,22 +18,31 @@ namespace {
 // One run; methods advance u from one time to the next output time.
 class Evolution {
  public:
-  Evolution(const EvolutionProblem& problem, const EvolutionOptions& options, const Context& context)
+  Evolution(const EvolutionProblem& problem, const EvolutionOptions& options,
+            const Context& context)
       : problem_(problem), options_(options), context_(context) {}
 
   Result<EvolutionResult> run() {
     NEUROLENS_TRY(check_request());
     NEUROLENS_TRY(space_.prepare(problem_));
     u_ = Field(problem_.grid);
-    if (Status s = problem_.initial.fill(problem_.grid, whole(problem_.grid), options_.start, u_.values.data()); !s.ok())
+    if (Status s = problem_.initial.fill(problem_.grid, whole(problem_.grid), options_.start,
+                                         u_.values.data());
+        !s.ok())
       return s.error().at("initial");
     NEUROLENS_TRY(choose());
     if (method_ != TimeMethod::exact) NEUROLENS_TRY(space_.impose(u_, options_.start));
     result_.smallest_step = 1e300;
     switch (method_) {
-      case TimeMethod::exact: NEUROLENS_TRY(run_exact()); break;
-      case TimeMethod::leapfrog: NEUROLENS_TRY(run_leapfrog()); break;
-      default: NEUROLENS_TRY(run_steps()); break;
+      case TimeMethod::exact:
+        NEUROLENS_TRY(run_exact());
+        break;
+      case TimeMethod::leapfrog:
+        NEUROLENS_TRY(run_leapfrog());
+        break;
+      default:
+        NEUROLENS_TRY(run_steps());
+        break;
     }
     if (result_.smallest_step > result_.largest_step) result_.smallest_step = result_.largest_step;
     result_.report.method = to_string(method_);
@@ -46,14 +55,17 @@ class Evolution {
     NEUROLENS_TRY(check(problem_.grid));
     NEUROLENS_TRY(check(problem_.grid, problem_.boundary));
     double previous = options_.start;
-    if (options_.output_times.empty()) return Error{Errc::bad_request, "At least one output time is needed.", ""};
+    if (options_.output_times.empty())
+      return Error{Errc::bad_request, "At least one output time is needed.", ""};
     for (const double t : options_.output_times) {
       if (!(t > previous) || !std::isfinite(t))
-        return Error{Errc::bad_request, fmt::format("Output times must increase from the start; {} does not.", t), ""};
+        return Error{Errc::bad_request,
+                     fmt::format("Output times must increase from the start; {} does not.", t), ""};
       previous = t;
     }
     if (!(options_.step >= 0) || !(options_.tolerance > 1e-12 && options_.tolerance < 0.1))
-      return Error{Errc::out_of_range, "The step must be >= 0 and the tolerance in (1e-12, 0.1).", ""};
+      return Error{Errc::out_of_range, "The step must be >= 0 and the tolerance in (1e-12, 0.1).",
+                   ""};
     return {};
   }
 
@@ -66,33 +78,42 @@ class Evolution {
     if (method_ == TimeMethod::automatic) {
       if (can_be_exact && DirectSolver::make_spectral(box()).ok()) {
         method_ = TimeMethod::exact;
-        result_.report.why = "coefficients are constant and data do not change in time: every mode has a closed form";
+        result_.report.why =
+            "coefficients are constant and data do not change in time: every mode has a closed "
+            "form";
       } else if (e == Equation::wave) {
         method_ = TimeMethod::leapfrog;
         result_.report.why = "data change in time; leapfrog keeps the energy of waves";
       } else if (e == Equation::heat) {
         method_ = TimeMethod::tr_bdf2;
-        result_.report.why = "data or coefficients vary; diffusion is stiff, TR-BDF2 damps it and controls its step";
+        result_.report.why =
+            "data or coefficients vary; diffusion is stiff, TR-BDF2 damps it and controls its step";
       } else {
         method_ = TimeMethod::sdirk;
-        result_.report.why = "diffusion is stiff and taken implicitly, transport is not and taken explicitly";
+        result_.report.why =
+            "diffusion is stiff and taken implicitly, transport is not and taken explicitly";
       }
     } else {
       result_.report.why = "asked for";
     }
-    const bool fits = method_ == TimeMethod::exact ? can_be_exact
-                      : e == Equation::wave ? method_ == TimeMethod::leapfrog
+    const bool fits = method_ == TimeMethod::exact      ? can_be_exact
+                      : e == Equation::wave             ? method_ == TimeMethod::leapfrog
                       : method_ == TimeMethod::leapfrog ? false
-                      : method_ == TimeMethod::tr_bdf2 ? e == Equation::heat
-                                                       : true;
+                      : method_ == TimeMethod::tr_bdf2  ? e == Equation::heat
+                                                        : true;
     if (!fits)
-      return Error{Errc::bad_request,
-                   fmt::format("The method {} does not fit the {} equation{}. Use automatic.", to_string(method_), to_string(e),
-                               method_ == TimeMethod::exact ? " with data or coefficients that vary" : ""), ""};
+      return Error{
+          Errc::bad_request,
+          fmt::format("The method {} does not fit the {} equation{}. Use automatic.",
+                      to_string(method_), to_string(e),
+                      method_ == TimeMethod::exact ? " with data or coefficients that vary" : ""),
+          ""};
     return {};
   }
 
-  [[nodiscard]] Box box() const { return make_box(problem_.grid, problem_.boundary, 0, 2, {0, 1, 2}); }
+  [[nodiscard]] Box box() const {
+    return make_box(problem_.grid, problem_.boundary, 0, 2, {0, 1, 2});
+  }
   void keep(double t) {
     result_.times.push_back(t);
     result_.states.push_back(u_);
@@ -114,22 +135,28 @@ class Evolution {
     Workers& pool = context_.pool();
     // u' = k (A u + boundary) + s: BoxData::row of f = -s/k is -s/k - boundary.
     Field f(problem_.grid);
-    if (Status s = problem_.source.fill(problem_.grid, whole(problem_.grid), options_.start, f.values.data()); !s.ok())
+    if (Status s = problem_.source.fill(problem_.grid, whole(problem_.grid), options_.start,
+                                        f.values.data());
+        !s.ok())
       return s.error().at("source");
     for (double& v : f.values) v /= -k;
     BoxData data;
-    NEUROLENS_TRY(data.prepare(b, problem_.grid, problem_.boundary, f.values.data(), options_.start));
+    NEUROLENS_TRY(
+        data.prepare(b, problem_.grid, problem_.boundary, f.values.data(), options_.start));
     Field forcing(problem_.grid);
     std::vector<double> scratch(4 * (b.row_stride() + 16));
     for (int z = 0; z < b.axis[2].count; ++z)
       for (int y = 0; y < b.axis[1].count; ++y) {
         const double* row = data.row(b.axis[1].first + y, b.axis[2].first + z, scratch.data());
-        double* to = forcing.values.data() + b.offset(b.axis[0].first, b.axis[1].first + y, b.axis[2].first + z);
+        double* to = forcing.values.data() +
+                     b.offset(b.axis[0].first, b.axis[1].first + y, b.axis[2].first + z);
         for (int x = 0; x < b.axis[0].count; ++x) to[x] = -k * row[x];
       }
     Field speed(problem_.grid);
     if (wave)
-      if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid), options_.start, speed.values.data()); !s.ok())
+      if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid),
+                                                    options_.start, speed.values.data());
+          !s.ok())
         return s.error().at("initial velocity");
     Field start = u_;
     solver->expand(start.values.data(), pool);
@@ -185,7 +212,8 @@ class Evolution {
         MultigridOptions o;
         o.tolerance = std::min(1e-9, options_.tolerance * 1e-3);
         o.cycle = Cycle::v;
-        NEUROLENS_ASSIGN(plan, MultigridPlan::make(problem_.grid, problem_.boundary, problem_.diffusivity, -1 / g, o));
+        NEUROLENS_ASSIGN(plan, MultigridPlan::make(problem_.grid, problem_.boundary,
+                                                   problem_.diffusivity, -1 / g, o));
       }
       Report report;
       return plan->solve(f, problem_.boundary, t, u, context_, report);
@@ -226,19 +254,32 @@ class Evolution {
     double t = options_.start;
     const double length = options_.output_times.back() - options_.start;
     const bool controlled = method_ == TimeMethod::tr_bdf2;
-    double dt = options_.step > 0 ? options_.step : controlled ? length / 256 : std::min(length / 256, 0.7 * stable_step());
+    double dt = options_.step > 0 ? options_.step
+                : controlled      ? length / 256
+                                  : std::min(length / 256, 0.7 * stable_step());
     if (!controlled && options_.step > 0 && options_.step > stable_step() * (1 + 1e-12))
       return Error{Errc::refused,
-                   fmt::format("A step of {:.4g} is unstable for {} here; the largest stable step is {:.4g}. Use that, or an "
-                               "implicit method.", options_.step, to_string(method_), stable_step()), ""};
+                   fmt::format("A step of {:.4g} is unstable for {} here; the largest stable step "
+                               "is {:.4g}. Use that, or an "
+                               "implicit method.",
+                               options_.step, to_string(method_), stable_step()),
+                   ""};
     for (const double target : options_.output_times) {
       while (t < target) {
         if (result_.steps + result_.rejected >= options_.max_steps)
-          return Error{Errc::check_failed, fmt::format("{} steps were not enough; t = {:.6g} was reached.", options_.max_steps, t), ""};
-        if (!controlled && options_.step == 0 && problem_.equation == Equation::burgers) dt = std::min(dt, 0.7 * stable_step());
+          return Error{Errc::check_failed,
+                       fmt::format("{} steps were not enough; t = {:.6g} was reached.",
+                                   options_.max_steps, t),
+                       ""};
+        if (!controlled && options_.step == 0 && problem_.equation == Equation::burgers)
+          dt = std::min(dt, 0.7 * stable_step());
         if (!controlled && options_.step > 0 && options_.step > stable_step() * (1 + 1e-9))
-          return Error{Errc::refused, fmt::format("At t = {:.4g} the step {:.4g} became unstable; at most {:.4g} is stable now.", t,
-                                                  options_.step, stable_step()), ""};
+          return Error{
+              Errc::refused,
+              fmt::format(
+                  "At t = {:.4g} the step {:.4g} became unstable; at most {:.4g} is stable now.", t,
+                  options_.step, stable_step()),
+              ""};
         // Land on the target with equal steps no longer than dt.
         const double count = std::ceil((target - t) / dt * (1 - 1e-12));
         const double step = count <= 1 ? target - t : (controlled ? dt : (target - t) / count);
@@ -247,13 +288,15 @@ class Evolution {
         if (controlled) before = u_;
         NEUROLENS_TRY(advance(t, step, error));
         if (!std::isfinite(largest(u_)))
-          return Error{Errc::check_failed, fmt::format("The solution overflowed at t = {:.6g}.", t), ""};
+          return Error{Errc::check_failed, fmt::format("The solution overflowed at t = {:.6g}.", t),
+                       ""};
         if (controlled && error > 1) {
           u_ = before;
           ++result_.rejected;
           dt = step / 2;
           if (dt < 1e-14 * length)
-            return Error{Errc::check_failed, fmt::format("The tolerance cannot be met at t = {:.6g}.", t), ""};
+            return Error{Errc::check_failed,
+                         fmt::format("The tolerance cannot be met at t = {:.6g}.", t), ""};
           continue;
         }
         t = count <= 1 ? target : t + step;
@@ -271,10 +314,14 @@ class Evolution {
 
   Status advance(double t, double dt, double& error) {
     switch (method_) {
-      case TimeMethod::tr_bdf2: return tr_bdf2(t, dt, error);
-      case TimeMethod::sdirk: return sdirk(t, dt);
-      case TimeMethod::rk3: return rk3(t, dt);
-      default: return rk4(t, dt);
+      case TimeMethod::tr_bdf2:
+        return tr_bdf2(t, dt, error);
+      case TimeMethod::sdirk:
+        return sdirk(t, dt);
+      case TimeMethod::rk3:
+        return rk3(t, dt);
+      default:
+        return rk4(t, dt);
     }
   }
 
@@ -299,7 +346,9 @@ class Evolution {
     NEUROLENS_TRY(space_.diffusion(next, t + dt, f2));
     const double k = (-3 * gamma * gamma + 4 * gamma - 2) / (12 * (2 - gamma));
     for (std::size_t i = 0; i < n; ++i)
-      r.values[i] = 2 * k * dt * (f0.values[i] / gamma - f1.values[i] / (gamma * (1 - gamma)) + f2.values[i] / (1 - gamma));
+      r.values[i] = 2 * k * dt *
+                    (f0.values[i] / gamma - f1.values[i] / (gamma * (1 - gamma)) +
+                     f2.values[i] / (1 - gamma));
     error = 0;
     for (std::size_t i = 0; i < n; ++i) error = std::max(error, std::fabs(r.values[i]));
     error /= options_.tolerance * std::max(largest(next), 1e-10);
@@ -323,7 +372,8 @@ class Evolution {
     NEUROLENS_TRY(space_.diffusion(u1, t + gamma * dt, i1));
     space_.add_transport(u1, e1);
     for (std::size_t i = 0; i < n; ++i)
-      r.values[i] = u_.values[i] + dt * (delta * e0.values[i] + (1 - delta) * e1.values[i] + (1 - gamma) * i1.values[i]);
+      r.values[i] = u_.values[i] + dt * (delta * e0.values[i] + (1 - delta) * e1.values[i] +
+                                         (1 - gamma) * i1.values[i]);
     NEUROLENS_TRY(implicit_with_source(gamma * dt, r, t + dt, u1));
     u_ = std::move(u1);
     return {};
@@ -346,7 +396,8 @@ class Evolution {
       NEUROLENS_TRY(rate(stage, t + at[s] * dt, k));
       for (std::size_t i = 0; i < n; ++i) sum.values[i] += weight[s] * dt * k.values[i];
       if (s == 3) break;
-      for (std::size_t i = 0; i < n; ++i) stage.values[i] = u_.values[i] + at[s + 1] * dt * k.values[i];
+      for (std::size_t i = 0; i < n; ++i)
+        stage.values[i] = u_.values[i] + at[s + 1] * dt * k.values[i];
       NEUROLENS_TRY(space_.impose(stage, t + at[s + 1] * dt));
     }
     u_ = std::move(sum);
@@ -364,7 +415,8 @@ class Evolution {
     for (int s = 0; s < 3; ++s) {
       NEUROLENS_TRY(rate(v, t + at[s] * dt, k));
       for (std::size_t i = 0; i < n; ++i)
-        v.values[i] = old_share[s] * u_.values[i] + (1 - old_share[s]) * (v.values[i] + dt * k.values[i]);
+        v.values[i] =
+            old_share[s] * u_.values[i] + (1 - old_share[s]) * (v.values[i] + dt * k.values[i]);
       NEUROLENS_TRY(space_.impose(v, t + ends[s] * dt));
     }
     u_ = std::move(v);
@@ -374,12 +426,18 @@ class Evolution {
   Status run_leapfrog() {
     const double limit = 2 / std::sqrt(space_.diffusion_rate());
     if (options_.step > limit * (1 + 1e-12))
-      return Error{Errc::refused,
-                   fmt::format("A step of {:.4g} is unstable for leapfrog here; the largest stable step is {:.4g}.", options_.step, limit), ""};
+      return Error{
+          Errc::refused,
+          fmt::format(
+              "A step of {:.4g} is unstable for leapfrog here; the largest stable step is {:.4g}.",
+              options_.step, limit),
+          ""};
     const double want = options_.step > 0 ? options_.step : 0.7 * limit;
     const std::size_t n = u_.values.size();
     Field v(problem_.grid);
-    if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid), options_.start, v.values.data()); !s.ok())
+    if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid),
+                                                  options_.start, v.values.data());
+        !s.ok())
       return s.error().at("initial velocity");
     Field a(problem_.grid);
     double t = options_.start;
@@ -387,7 +445,8 @@ class Evolution {
     for (const double target : options_.output_times) {
       const auto count = static_cast<std::uint64_t>(std::ceil((target - t) / want * (1 - 1e-12)));
       if (result_.steps + count > options_.max_steps)
-        return Error{Errc::check_failed, fmt::format("{} steps are not enough.", options_.max_steps), ""};
+        return Error{Errc::check_failed,
+                     fmt::format("{} steps are not enough.", options_.max_steps), ""};
       const double dt = (target - t) / static_cast<double>(count);
       const double from = t;
       for (std::uint64_t step = 0; step < count; ++step) {  // velocity form of the leapfrog
@@ -404,10 +463,12 @@ class Evolution {
       result_.steps += count;
       result_.smallest_step = std::min(result_.smallest_step, dt);
       result_.largest_step = std::max(result_.largest_step, dt);
-      if (!std::isfinite(largest(u_))) return Error{Errc::check_failed, "The solution overflowed.", ""};
+      if (!std::isfinite(largest(u_)))
+        return Error{Errc::check_failed, "The solution overflowed.", ""};
       keep(target);
     }
-    result_.report.details = fmt::format("{} steps of at most {:.4g}", result_.steps, result_.largest_step);
+    result_.report.details =
+        fmt::format("{} steps of at most {:.4g}", result_.steps, result_.largest_step);
     return {};
   }
 
@@ -426,26 +487,38 @@ class Evolution {
 
 std::string_view to_string(Equation e) {
   switch (e) {
-    case Equation::heat: return "heat";
-    case Equation::wave: return "wave";
-    case Equation::burgers: return "burgers";
-    default: return "advection-diffusion";
+    case Equation::heat:
+      return "heat";
+    case Equation::wave:
+      return "wave";
+    case Equation::burgers:
+      return "burgers";
+    default:
+      return "advection-diffusion";
   }
 }
 
 std::string_view to_string(TimeMethod m) {
   switch (m) {
-    case TimeMethod::exact: return "exact";
-    case TimeMethod::tr_bdf2: return "tr-bdf2";
-    case TimeMethod::sdirk: return "sdirk";
-    case TimeMethod::rk4: return "rk4";
-    case TimeMethod::rk3: return "rk3";
-    case TimeMethod::leapfrog: return "leapfrog";
-    default: return "automatic";
+    case TimeMethod::exact:
+      return "exact";
+    case TimeMethod::tr_bdf2:
+      return "tr-bdf2";
+    case TimeMethod::sdirk:
+      return "sdirk";
+    case TimeMethod::rk4:
+      return "rk4";
+    case TimeMethod::rk3:
+      return "rk3";
+    case TimeMethod::leapfrog:
+      return "leapfrog";
+    default:
+      return "automatic";
   }
 }
 
-Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionOptions& options, const Context& context) {
+Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionOptions& options,
+                               const Context& context) {
   const Nanoseconds begin = system_clock().now();
   try {
     const Phase phase(context.observer, "step");

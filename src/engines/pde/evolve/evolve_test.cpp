@@ -1,4 +1,5 @@
-// Equations in time: closed forms, order of accuracy in space and time, energy, maximum principle, refusals.
+// Equations in time: closed forms, order of accuracy in space and time, energy, maximum principle,
+// refusals.
 #include "neurolens/engines/pde/evolve.hpp"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,8 @@ double error_against(const EvolutionResult& result, const ScalarData& exact) {
     const Field& u = result.states[s];
     Field e(u.grid);
     EXPECT_TRUE(exact.fill(u.grid, whole(u.grid), result.times[s], e.values.data()).ok());
-    for (std::size_t i = 0; i < u.values.size(); ++i) worst = std::max(worst, std::fabs(u.values[i] - e.values[i]));
+    for (std::size_t i = 0; i < u.values.size(); ++i)
+      worst = std::max(worst, std::fabs(u.values[i] - e.values[i]));
   }
   return worst;
 }
@@ -41,8 +43,10 @@ TEST(Heat, ExactMethodHasOrderTwoInSpaceForEveryDimension) {
       EvolutionProblem p;
       p.grid = Grid::unit(d, (d == 3 ? 17 : 33) * (level + 1) - level);
       p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
-      p.boundary.face[1] = {FaceCondition{ConditionKind::neumann}, FaceCondition{ConditionKind::neumann}};
-      p.boundary.face[2] = {FaceCondition{ConditionKind::periodic}, FaceCondition{ConditionKind::periodic}};
+      p.boundary.face[1] = {FaceCondition{ConditionKind::neumann},
+                            FaceCondition{ConditionKind::neumann}};
+      p.boundary.face[2] = {FaceCondition{ConditionKind::periodic},
+                            FaceCondition{ConditionKind::periodic}};
       p.initial = formula(initial[d - 1]);
       p.diffusivity = 0.5;
       EvolutionOptions o;
@@ -94,7 +98,9 @@ TEST(Heat, FixedStepMethodsShowTheirOrderInTime) {
   const auto truth = evolve(p, reference);
   ASSERT_TRUE(truth.ok()) << truth.error();
   EXPECT_EQ(truth->report.method, "exact");
-  for (const auto& [method, step, order] : {std::tuple{TimeMethod::rk4, 0.0025, 4}, {TimeMethod::rk3, 0.002, 3}, {TimeMethod::sdirk, 0.01, 2}}) {
+  for (const auto& [method, step, order] : {std::tuple{TimeMethod::rk4, 0.0025, 4},
+                                            {TimeMethod::rk3, 0.002, 3},
+                                            {TimeMethod::sdirk, 0.01, 2}}) {
     double error[2];
     for (int level = 0; level < 2; ++level) {
       EvolutionOptions o = reference;
@@ -104,7 +110,8 @@ TEST(Heat, FixedStepMethodsShowTheirOrderInTime) {
       ASSERT_TRUE(result.ok()) << result.error();
       error[level] = 0;
       for (std::size_t i = 0; i < result->states[0].values.size(); ++i)
-        error[level] = std::max(error[level], std::fabs(result->states[0].values[i] - truth->states[0].values[i]));
+        error[level] = std::max(
+            error[level], std::fabs(result->states[0].values[i] - truth->states[0].values[i]));
     }
     EXPECT_NEAR(std::log2(error[0] / error[1]), order, 0.5) << to_string(method) << " " << error[0];
   }
@@ -218,7 +225,8 @@ TEST(Evolve, RefusesAnUnstableStepAndNamesTheLimit) {
   const auto result = evolve(p, o);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, Errc::refused);
-  EXPECT_NE(result.error().message.find("largest stable step is 6.95e-05"), std::string::npos) << result.error();
+  EXPECT_NE(result.error().message.find("largest stable step is 6.95e-05"), std::string::npos)
+      << result.error();
   o.method = TimeMethod::leapfrog;
   EXPECT_EQ(evolve(p, o).error().code, Errc::bad_request);
 }

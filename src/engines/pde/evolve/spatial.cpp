@@ -8,7 +8,9 @@
 namespace neurolens::pde {
 namespace {
 
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
+std::size_t index(int i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::size_t face_index(const Grid& g, int axis, const std::array<int, 3>& p) {
   const int t0 = axis == 0 ? 1 : 0;
@@ -22,19 +24,24 @@ Status SpatialOperator::prepare(const EvolutionProblem& problem) {
   problem_ = &problem;
   k_ = Field(problem.grid);
   const bool wave = problem.equation == Equation::wave;
-  const ScalarData k = wave ? ScalarData(problem.wave_speed * problem.wave_speed) : problem.diffusivity;
-  if (Status s = k.fill(problem.grid, whole(problem.grid), 0, k_.values.data()); !s.ok()) return s.error().at("diffusivity");
+  const ScalarData k =
+      wave ? ScalarData(problem.wave_speed * problem.wave_speed) : problem.diffusivity;
+  if (Status s = k.fill(problem.grid, whole(problem.grid), 0, k_.values.data()); !s.ok())
+    return s.error().at("diffusivity");
   const auto [low, high] = std::minmax_element(k_.values.begin(), k_.values.end());
   if (!(*low > 0))
-    return Error{Errc::out_of_range, fmt::format("The {} must be positive everywhere; it is {:.6g} somewhere.",
-                                                 wave ? "wave speed" : "diffusivity", *low), ""};
+    return Error{Errc::out_of_range,
+                 fmt::format("The {} must be positive everywhere; it is {:.6g} somewhere.",
+                             wave ? "wave speed" : "diffusivity", *low),
+                 ""};
   variable_ = *low != *high;
   diffusion_rate_ = 0;
   for (int a = 0; a < problem.grid.dimensions; ++a) {
     const double h = problem.grid.spacing(a);
     diffusion_rate_ += 4 * *high / (h * h);
     for (const FaceCondition& f : problem.boundary.face[index(a)])
-      if (f.kind == ConditionKind::robin) diffusion_rate_ += 2 * *high * std::fabs(f.alpha / f.beta) / h;
+      if (f.kind == ConditionKind::robin)
+        diffusion_rate_ += 2 * *high * std::fabs(f.alpha / f.beta) / h;
   }
   source_ = Field(problem.grid);
   fresh_ = false;
@@ -59,9 +66,11 @@ Status SpatialOperator::refresh(double t) const {
       auto& values = face_[index(a)][index(side)];
       const Region region = face_region(g, a, side == 1);
       values.resize(region.size());
-      if (Status s = f.value.fill(g, region, t, values.data()); !s.ok()) return s.error().at(face_name(a, side == 1));
+      if (Status s = f.value.fill(g, region, t, values.data()); !s.ok())
+        return s.error().at(face_name(a, side == 1));
     }
-  if (Status s = problem_->source.fill(g, whole(g), t, source_.values.data()); !s.ok()) return s.error().at("source");
+  if (Status s = problem_->source.fill(g, whole(g), t, source_.values.data()); !s.ok())
+    return s.error().at("source");
   time_ = t;
   fresh_ = true;
   return {};
@@ -73,7 +82,8 @@ Status SpatialOperator::impose(Field& u, double t) const {
   for (int a = g.dimensions; a-- > 0;)
     for (int side = 0; side < 2; ++side) {
       const ConditionKind kind = problem_->boundary.face[index(a)][index(side)].kind;
-      if (kind != ConditionKind::dirichlet && !(kind == ConditionKind::periodic && side == 1)) continue;
+      if (kind != ConditionKind::dirichlet && !(kind == ConditionKind::periodic && side == 1))
+        continue;
       const Region region = face_region(g, a, side == 1);
       for (int k = region.first[2]; k <= region.last[2]; ++k)
         for (int j = region.first[1]; j <= region.last[1]; ++j)
@@ -90,8 +100,8 @@ Status SpatialOperator::impose(Field& u, double t) const {
   return {};
 }
 
-// Calls visit(point, axis, value below, value above, k below, k above, h, at ghosted end) for each axis of
-// each unknown point, then visit.done(point).
+// Calls visit(point, axis, value below, value above, k below, k above, h, at ghosted end) for each
+// axis of each unknown point, then visit.done(point).
 template <class Visit>
 void SpatialOperator::visit(const Visit& visit) const {
   const Grid& g = problem_->grid;
@@ -100,7 +110,10 @@ void SpatialOperator::visit(const Visit& visit) const {
   for (int a = 0; a < g.dimensions; ++a) {
     const auto& ends = problem_->boundary.face[index(a)];
     low[index(a)] = ends[0].kind == ConditionKind::dirichlet ? 1 : 0;
-    high[index(a)] = g.intervals(a) - (ends[1].kind == ConditionKind::dirichlet || ends[1].kind == ConditionKind::periodic ? 1 : 0);
+    high[index(a)] =
+        g.intervals(a) -
+        (ends[1].kind == ConditionKind::dirichlet || ends[1].kind == ConditionKind::periodic ? 1
+                                                                                             : 0);
   }
   for (int k = low[2]; k <= high[2]; ++k)
     for (int j = low[1]; j <= high[1]; ++j)
@@ -142,7 +155,9 @@ Status SpatialOperator::diffusion(const Field& u, double t, Field& out) const {
       const auto [below, ghost_low] = neighbour(-1, k_low);
       const auto [above, ghost_high] = neighbour(1, k_high);
       // Mirrored neighbours carry the face's own coefficient for the boundary flux.
-      sum += (k_low * (below - here) + k_high * (above - here) + k_here * (ghost_low + ghost_high)) / (h * h);
+      sum +=
+          (k_low * (below - here) + k_high * (above - here) + k_here * (ghost_low + ghost_high)) /
+          (h * h);
     }
     out.at(p[0], p[1], p[2]) = sum;
   });
@@ -166,14 +181,17 @@ void SpatialOperator::add_transport(const Field& u, Field& out) const {
         const int side = p[index(a)] == 0 ? 0 : 1;  // the derivative is what the condition says
         const FaceCondition& f = ends[index(side)];
         slope = face_[index(a)][index(side)][face_index(g, a, p)];
-        if (f.kind == ConditionKind::robin) slope = (slope - f.alpha * u.at(p[0], p[1], p[2])) / f.beta;
+        if (f.kind == ConditionKind::robin)
+          slope = (slope - f.alpha * u.at(p[0], p[1], p[2])) / f.beta;
         if (side == 0) slope = -slope;
       } else {
         low[index(a)] = p[index(a)] == 0 ? n - 1 : p[index(a)] - 1;
         high[index(a)] = p[index(a)] + 1;
-        slope = (u.at(high[0], high[1], high[2]) - u.at(low[0], low[1], low[2])) / (2 * g.spacing(a));
+        slope =
+            (u.at(high[0], high[1], high[2]) - u.at(low[0], low[1], low[2])) / (2 * g.spacing(a));
       }
-      sum += (e == Equation::burgers ? u.at(p[0], p[1], p[2]) : problem_->velocity[index(a)]) * slope;
+      sum +=
+          (e == Equation::burgers ? u.at(p[0], p[1], p[2]) : problem_->velocity[index(a)]) * slope;
     }
     out.at(p[0], p[1], p[2]) -= sum;
   });
@@ -187,7 +205,8 @@ double SpatialOperator::transport_rate(const Field& u) const {
     for (const double v : u.values) fastest = std::max(fastest, std::fabs(v));
   double rate = 0;
   for (int a = 0; a < problem_->grid.dimensions; ++a)
-    rate += (e == Equation::burgers ? fastest : std::fabs(problem_->velocity[index(a)])) / problem_->grid.spacing(a);
+    rate += (e == Equation::burgers ? fastest : std::fabs(problem_->velocity[index(a)])) /
+            problem_->grid.spacing(a);
   return rate;
 }
 

@@ -1,6 +1,6 @@
 /// \file
-/// The right-hand side of an equation in time on grid points, order 2, with ghost points at Neumann and
-/// Robin faces. Transport uses central differences.
+/// The right-hand side of an equation in time on grid points, order 2, with ghost points at Neumann
+/// and Robin faces. Transport uses central differences.
 #pragma once
 
 #include "neurolens/engines/pde/evolve.hpp"
@@ -14,7 +14,8 @@ class SpatialOperator {
 
   /// Sets the points of u that are given: Dirichlet values at time t, periodic copies.
   Status impose(Field& u, double t) const;
-  /// out = diffusion + source at the points that are not given, 0 elsewhere. u must be imposed at t.
+  /// out = diffusion + source at the points that are not given, 0 elsewhere. u must be imposed at
+  /// t.
   Status diffusion(const Field& u, double t, Field& out) const;
   /// out += transport terms (nothing for heat and wave).
   void add_transport(const Field& u, Field& out) const;

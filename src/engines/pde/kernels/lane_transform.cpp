@@ -29,8 +29,12 @@ NEUROLENS_KERNEL(substitute_row);
 NEUROLENS_KERNEL(smooth_row);
 #undef NEUROLENS_KERNEL
 
-std::size_t batch_lines() { return HWY_DYNAMIC_DISPATCH(batch_lines_impl)(); }
-const char* target_name() { return HWY_DYNAMIC_DISPATCH(target_name_impl)(); }
+std::size_t batch_lines() {
+  return HWY_DYNAMIC_DISPATCH(batch_lines_impl)();
+}
+const char* target_name() {
+  return HWY_DYNAMIC_DISPATCH(target_name_impl)();
+}
 void gather_rows(const Stage& stage, const double* const* rows, double* buffer) {
   HWY_DYNAMIC_DISPATCH(gather_rows_impl)(stage, rows, buffer);
 }

@@ -62,19 +62,22 @@ struct Hierarchy {
     }
     return v;
   }
-  // Moves a residual down to the next level's f, and a correction up from the next level's u. Double
-  // precision is used for coefficients that jump, and there the weights follow the operator.
+  // Moves a residual down to the next level's f, and a correction up from the next level's u.
+  // Double precision is used for coefficients that jump, and there the weights follow the operator.
   void down(std::size_t l, const AlignedVector<T>& from, Vectors& work) const {
     if constexpr (std::is_same_v<T, double>)
-      restrict_weighted(levels[l], levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data(), work.scratch);
+      restrict_weighted(levels[l], levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data(),
+                        work.scratch);
     else
       restrict_to(levels[l].shape, levels[l + 1].shape, maps[l], from.data(), work.f[l + 1].data());
   }
   void up(std::size_t l, Vectors& work) const {
     if constexpr (std::is_same_v<T, double>)
-      prolong_weighted(levels[l], levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data(), work.scratch);
+      prolong_weighted(levels[l], levels[l + 1].shape, maps[l], work.u[l + 1].data(),
+                       work.u[l].data(), work.scratch);
     else
-      prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(), work.u[l].data());
+      prolong_add(levels[l].shape, levels[l + 1].shape, maps[l], work.u[l + 1].data(),
+                  work.u[l].data());
   }
 
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }

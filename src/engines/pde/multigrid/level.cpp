@@ -295,10 +295,12 @@ template void prolong_add<double>(const Shape&, const Shape&, const std::array<A
 
 namespace {
 
-bool dropped(const AxisMap& m, int i) { return m.coarsened && i % 2 != 0 && (m.periodic || i != m.fine - 1); }
+bool dropped(const AxisMap& m, int i) {
+  return m.coarsened && i % 2 != 0 && (m.periodic || i != m.fine - 1);
+}
 
-// Visits every fine node that is between kept ones along exactly `between` axes, with its faces along
-// those axes: visit(node, faces) where faces holds up to 6 (neighbour, coefficient) pairs.
+// Visits every fine node that is between kept ones along exactly `between` axes, with its faces
+// along those axes: visit(node, faces) where faces holds up to 6 (neighbour, coefficient) pairs.
 struct FaceList {
   std::array<std::size_t, 6> node{};
   std::array<double, 6> a{};
@@ -306,7 +308,8 @@ struct FaceList {
   double sum = 0;
 };
 template <class Visit>
-void visit_between(const Level<double>& fine, const std::array<AxisMap, 3>& maps, int between, const Visit& visit) {
+void visit_between(const Level<double>& fine, const std::array<AxisMap, 3>& maps, int between,
+                   const Visit& visit) {
   const Shape& s = fine.shape;
   const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
   for (int k = 0; k < s.n[2]; ++k)
@@ -335,7 +338,8 @@ void visit_between(const Level<double>& fine, const std::array<AxisMap, 3>& maps
 }
 
 template <class Visit>
-void visit_kept(const Shape& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps, const Visit& visit) {
+void visit_kept(const Shape& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
+                const Visit& visit) {
   for (int k = 0; k < coarse.n[2]; ++k)
     for (int j = 0; j < coarse.n[1]; ++j)
       for (int i = 0; i < coarse.n[0]; ++i)
@@ -344,26 +348,30 @@ void visit_kept(const Shape& fine, const Shape& coarse, const std::array<AxisMap
 
 }  // namespace
 
-void restrict_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
-                       const double* from, double* to, AlignedVector<double>& scratch) {
+void restrict_weighted(const Level<double>& fine, const Shape& coarse,
+                       const std::array<AxisMap, 3>& maps, const double* from, double* to,
+                       AlignedVector<double>& scratch) {
   scratch.assign(from, from + fine.shape.size());
   for (const int between : {3, 2, 1})
     visit_between(fine, maps, between, [&](std::size_t p, const FaceList& faces) {
       const double share = scratch[p] / faces.sum;
-      for (int i = 0; i < faces.count; ++i) scratch[faces.node[index(i)]] += faces.a[index(i)] * share;
+      for (int i = 0; i < faces.count; ++i)
+        scratch[faces.node[index(i)]] += faces.a[index(i)] * share;
     });
   std::fill_n(to, coarse.size(), 0.0);
   visit_kept(fine.shape, coarse, maps, [&](std::size_t f, std::size_t c) { to[c] = scratch[f]; });
 }
 
-void prolong_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
-                      const double* from, double* to, AlignedVector<double>& scratch) {
+void prolong_weighted(const Level<double>& fine, const Shape& coarse,
+                      const std::array<AxisMap, 3>& maps, const double* from, double* to,
+                      AlignedVector<double>& scratch) {
   scratch.assign(fine.shape.size(), 0.0);
   visit_kept(fine.shape, coarse, maps, [&](std::size_t f, std::size_t c) { scratch[f] = from[c]; });
   for (const int between : {1, 2, 3})
     visit_between(fine, maps, between, [&](std::size_t p, const FaceList& faces) {
       double sum = 0;
-      for (int i = 0; i < faces.count; ++i) sum += faces.a[index(i)] * scratch[faces.node[index(i)]];
+      for (int i = 0; i < faces.count; ++i)
+        sum += faces.a[index(i)] * scratch[faces.node[index(i)]];
       scratch[p] = sum / faces.sum;
     });
   for (int k = 0; k < fine.shape.n[2]; ++k)

@@ -98,12 +98,14 @@ template <class T>
 void prolong_add(const Shape& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
                  const T* from, T* to);
 
-/// The same with weights from the operator, for coefficients that jump: a node between kept ones takes the
-/// value that balances its faces, first on lines, then planes, then cells (after Alcouffe, Brandt, Dendy
-/// and Painter 1981). `scratch` has fine.shape.size() entries.
-void restrict_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
-                       const double* from, double* to, AlignedVector<double>& scratch);
-void prolong_weighted(const Level<double>& fine, const Shape& coarse, const std::array<AxisMap, 3>& maps,
-                      const double* from, double* to, AlignedVector<double>& scratch);
+/// The same with weights from the operator, for coefficients that jump: a node between kept ones
+/// takes the value that balances its faces, first on lines, then planes, then cells (after
+/// Alcouffe, Brandt, Dendy and Painter 1981). `scratch` has fine.shape.size() entries.
+void restrict_weighted(const Level<double>& fine, const Shape& coarse,
+                       const std::array<AxisMap, 3>& maps, const double* from, double* to,
+                       AlignedVector<double>& scratch);
+void prolong_weighted(const Level<double>& fine, const Shape& coarse,
+                      const std::array<AxisMap, 3>& maps, const double* from, double* to,
+                      AlignedVector<double>& scratch);
 
 }  // namespace neurolens::pde

@@ -1,5 +1,6 @@
-// Collocation at the ends and the middle of each interval (Simpson's rule, order 4); the almost-block-bidiagonal
-// Newton systems are solved by banded elimination with the boundary rows bordered.
+// Collocation at the ends and the middle of each interval (Simpson's rule, order 4); the
+// almost-block-bidiagonal Newton systems are solved by banded elimination with the boundary rows
+// bordered.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,9 +22,11 @@ bool solve_dense(std::size_t n, std::size_t columns, Vector& a, Vector& b) {
       if (std::fabs(a[r * n + c]) > std::fabs(a[pivot * n + c])) pivot = r;
     if (a[pivot * n + c] == 0 || !std::isfinite(a[pivot * n + c])) return false;
     if (pivot != c) {
-      std::swap_ranges(a.begin() + static_cast<std::ptrdiff_t>(c * n), a.begin() + static_cast<std::ptrdiff_t>((c + 1) * n),
+      std::swap_ranges(a.begin() + static_cast<std::ptrdiff_t>(c * n),
+                       a.begin() + static_cast<std::ptrdiff_t>((c + 1) * n),
                        a.begin() + static_cast<std::ptrdiff_t>(pivot * n));
-      for (std::size_t k = 0; k < columns; ++k) std::swap(b[c * columns + k], b[pivot * columns + k]);
+      for (std::size_t k = 0; k < columns; ++k)
+        std::swap(b[c * columns + k], b[pivot * columns + k]);
     }
     for (std::size_t r = 0; r < n; ++r) {
       if (r == c) continue;
@@ -76,7 +79,8 @@ class Band {
 
 class Collocation {
  public:
-  Collocation(const BvpProblem& p, const BvpOptions& o) : p_(p), o_(o), x_(p.mesh), n_(p.guess[0].size()) {
+  Collocation(const BvpProblem& p, const BvpOptions& o)
+      : p_(p), o_(o), x_(p.mesh), n_(p.guess[0].size()) {
     for (const auto& y : p.guess) y_.insert(y_.end(), y.begin(), y.end());
   }
 
@@ -93,14 +97,19 @@ class Collocation {
     }
     result.mesh = x_;
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      result.y.emplace_back(y_.begin() + static_cast<std::ptrdiff_t>(i * n_), y_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
-      result.slope.emplace_back(f_.begin() + static_cast<std::ptrdiff_t>(i * n_), f_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
+      result.y.emplace_back(y_.begin() + static_cast<std::ptrdiff_t>(i * n_),
+                            y_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
+      result.slope.emplace_back(f_.begin() + static_cast<std::ptrdiff_t>(i * n_),
+                                f_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
     }
     return result;
   }
 
  private:
-  static Error bad_point() { return {Errc::check_failed, "The right-hand side is not a finite number on the present solution.", ""}; }
+  static Error bad_point() {
+    return {Errc::check_failed,
+            "The right-hand side is not a finite number on the present solution.", ""};
+  }
 
   bool evaluate(double x, const double* y, double* out) const {
     if (!p_.f(x, {y, n_}, {out, n_})) return false;
@@ -118,7 +127,9 @@ class Collocation {
     }
     return true;
   }
-  [[nodiscard]] std::span<const double> node(std::size_t i) const { return {y_.data() + i * n_, n_}; }
+  [[nodiscard]] std::span<const double> node(std::size_t i) const {
+    return {y_.data() + i * n_, n_};
+  }
 
   // Residuals: boundary conditions first, then one block per interval.
   bool residual(Vector& r) {
@@ -133,11 +144,13 @@ class Collocation {
     for (std::size_t i = 0; i < m; ++i) {
       const double h = x_[i + 1] - x_[i];
       for (std::size_t k = 0; k < n_; ++k)
-        middle_[i * n_ + k] = (y_[i * n_ + k] + y_[(i + 1) * n_ + k]) / 2 + h / 8 * (f_[i * n_ + k] - f_[(i + 1) * n_ + k]);
+        middle_[i * n_ + k] = (y_[i * n_ + k] + y_[(i + 1) * n_ + k]) / 2 +
+                              h / 8 * (f_[i * n_ + k] - f_[(i + 1) * n_ + k]);
       if (!evaluate(x_[i] + h / 2, &middle_[i * n_], &f_middle_[i * n_])) return false;
       for (std::size_t k = 0; k < n_; ++k)
-        r[(i + 1) * n_ + k] = y_[(i + 1) * n_ + k] - y_[i * n_ + k] -
-                              h / 6 * (f_[i * n_ + k] + 4 * f_middle_[i * n_ + k] + f_[(i + 1) * n_ + k]);
+        r[(i + 1) * n_ + k] =
+            y_[(i + 1) * n_ + k] - y_[i * n_ + k] -
+            h / 6 * (f_[i * n_ + k] + 4 * f_middle_[i * n_ + k] + f_[(i + 1) * n_ + k]);
     }
     return std::all_of(r.begin(), r.end(), [](double v) { return std::isfinite(v); });
   }
@@ -167,19 +180,26 @@ class Collocation {
             (void)residual(r);
             return {};
           }
-          return Error{Errc::check_failed, "Newton's method does not converge from this guess. Give a better one, or a finer mesh.", ""};
+          return Error{Errc::check_failed,
+                       "Newton's method does not converge from this guess. Give a better one, or a "
+                       "finer mesh.",
+                       ""};
         }
       }
       double most = 0;
-      for (std::size_t i = 0; i < y_.size(); ++i) most = std::max(most, std::fabs(step[i]) / (1 + std::fabs(y_[i])));
+      for (std::size_t i = 0; i < y_.size(); ++i)
+        most = std::max(most, std::fabs(step[i]) / (1 + std::fabs(y_[i])));
       if (damping == 1 && most < 1e-3 * std::min(o_.tolerance, 1e-3)) return {};
     }
-    return Error{Errc::check_failed, fmt::format("Newton's method did not converge in {} iterations.", o_.max_newton), ""};
+    return Error{Errc::check_failed,
+                 fmt::format("Newton's method did not converge in {} iterations.", o_.max_newton),
+                 ""};
   }
 
-  // The Newton system. The unknowns are y_0 (n numbers) and the march y_{i+1} = P_i y_i + q_i would be
-  // unstable, so the whole banded system is eliminated with a column block for y_m carried to the boundary
-  // rows: those are closed by solving for each of n + 1 right-hand sides with y_0 fixed by conditions.
+  // The Newton system. The unknowns are y_0 (n numbers) and the march y_{i+1} = P_i y_i + q_i would
+  // be unstable, so the whole banded system is eliminated with a column block for y_m carried to
+  // the boundary rows: those are closed by solving for each of n + 1 right-hand sides with y_0
+  // fixed by conditions.
   Status direction(const Vector& r, Vector& step) {
     const std::size_t m = x_.size() - 1;
     const std::size_t total = y_.size();
@@ -192,9 +212,12 @@ class Collocation {
         Vector y(node(end == 0 ? 0 : m).begin(), node(end == 0 ? 0 : m).end());
         const double h = 1.5e-8 * std::max(1.0, std::fabs(y[c]));
         y[c] += h;
-        if (end == 0) p_.conditions(y, node(m), moved);
-        else p_.conditions(node(0), y, moved);
-        for (std::size_t k = 0; k < n_; ++k) (end == 0 ? ba : bb)[k * n_ + c] = (moved[k] - base[k]) / h;
+        if (end == 0)
+          p_.conditions(y, node(m), moved);
+        else
+          p_.conditions(node(0), y, moved);
+        for (std::size_t k = 0; k < n_; ++k)
+          (end == 0 ? ba : bb)[k * n_ + c] = (moved[k] - base[k]) / h;
       }
     std::vector<std::size_t> left, right;
     for (std::size_t k = 0; k < n_; ++k) {
@@ -227,7 +250,8 @@ class Collocation {
     for (std::size_t i = 0; i < m; ++i) {
       const double h = x_[i + 1] - x_[i];
       if (!jacobian_at(i + 1, j1)) return bad_point();
-      const Vector middle(middle_.begin() + static_cast<std::ptrdiff_t>(i * n_), middle_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
+      const Vector middle(middle_.begin() + static_cast<std::ptrdiff_t>(i * n_),
+                          middle_.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_));
       if (!jacobian(x_[i] + h / 2, middle, &f_middle_[i * n_], jm)) return bad_point();
       for (std::size_t row = 0; row < n_; ++row) {
         const std::size_t at = shift + i * n_ + row;
@@ -239,20 +263,24 @@ class Collocation {
             products1 += jm[row * n_ + k] * j1[k * n_ + c];
           }
           const double unit = row == c ? 1 : 0;
-          band.at(at, i * n_ + c) = -unit - h / 6 * (j0[row * n_ + c] + 2 * jm[row * n_ + c] + h / 2 * products0);
-          band.at(at, (i + 1) * n_ + c) = unit - h / 6 * (j1[row * n_ + c] + 2 * jm[row * n_ + c] - h / 2 * products1);
+          band.at(at, i * n_ + c) =
+              -unit - h / 6 * (j0[row * n_ + c] + 2 * jm[row * n_ + c] + h / 2 * products0);
+          band.at(at, (i + 1) * n_ + c) =
+              unit - h / 6 * (j1[row * n_ + c] + 2 * jm[row * n_ + c] - h / 2 * products1);
         }
         b[at] = r[(i + 1) * n_ + row];
       }
       std::swap(j0, j1);
     }
-    const Error singular{Errc::check_failed, "The linearised boundary-value problem is singular at this guess.", ""};
+    const Error singular{Errc::check_failed,
+                         "The linearised boundary-value problem is singular at this guess.", ""};
     if (!coupled) {
       if (!band.solve(b)) return singular;
       step = std::move(b);
       return {};
     }
-    // Woodbury: the missing entries are R = E ba on columns of y_0. Solve for b and for each unit row.
+    // Woodbury: the missing entries are R = E ba on columns of y_0. Solve for b and for each unit
+    // row.
     const std::size_t q = right.size();
     Band copy = band;
     // The band alone may be singular when a condition says nothing of y(b); q + 1 solves.
@@ -270,7 +298,8 @@ class Collocation {
     for (std::size_t k = 0; k < q; ++k) {
       for (std::size_t l = 0; l < q; ++l) {
         small[k * q + l] = k == l ? 1 : 0;
-        for (std::size_t c = 0; c < n_; ++c) small[k * q + l] += ba[right[k] * n_ + c] * z[l * total + c];
+        for (std::size_t c = 0; c < n_; ++c)
+          small[k * q + l] += ba[right[k] * n_ + c] * z[l * total + c];
       }
       for (std::size_t c = 0; c < n_; ++c) rhs[k] += ba[right[k] * n_ + c] * main[c];
     }
@@ -281,7 +310,8 @@ class Collocation {
     return {};
   }
 
-  // Relative defect of the interpolating cubic, sampled where Simpson's rule does not make it vanish.
+  // Relative defect of the interpolating cubic, sampled where Simpson's rule does not make it
+  // vanish.
   bool measure(Vector& defects) const {
     const std::size_t m = x_.size() - 1;
     defects.assign(m, 0.0);
@@ -323,14 +353,18 @@ class Collocation {
         for (std::size_t k = 0; k < n_; ++k) {
           const double a = y_[(i + 1) * n_ + k] - y_[i * n_ + k];
           y.push_back(y_[i * n_ + k] +
-                      s * (a + (1 - s) * ((1 - 2 * s) * -a + (1 - s) * h * f_[i * n_ + k] - s * h * f_[(i + 1) * n_ + k])));
+                      s * (a + (1 - s) * ((1 - 2 * s) * -a + (1 - s) * h * f_[i * n_ + k] -
+                                          s * h * f_[(i + 1) * n_ + k])));
         }
       }
     }
     x.push_back(x_[m]);
     y.insert(y.end(), node(m).begin(), node(m).end());
     if (x.size() > o_.max_points)
-      return Error{Errc::check_failed, fmt::format("{} mesh points are not enough for the tolerance {:.2g}.", o_.max_points, o_.tolerance), ""};
+      return Error{Errc::check_failed,
+                   fmt::format("{} mesh points are not enough for the tolerance {:.2g}.",
+                               o_.max_points, o_.tolerance),
+                   ""};
     x_ = std::move(x);
     y_ = std::move(y);
     return {};
@@ -352,17 +386,24 @@ Vector BvpResult::at(double x) const {
   Vector result(y[i].size());
   for (std::size_t k = 0; k < result.size(); ++k) {
     const double a = y[i + 1][k] - y[i][k];
-    result[k] = y[i][k] + s * (a + (1 - s) * ((1 - 2 * s) * -a + (1 - s) * h * slope[i][k] - s * h * slope[i + 1][k]));
+    result[k] = y[i][k] + s * (a + (1 - s) * ((1 - 2 * s) * -a + (1 - s) * h * slope[i][k] -
+                                              s * h * slope[i + 1][k]));
   }
   return result;
 }
 
 Result<BvpResult> solve_bvp(const BvpProblem& problem, const BvpOptions& options) {
-  if (!problem.f || !problem.conditions || problem.mesh.size() < 2 || problem.guess.size() != problem.mesh.size() || problem.guess[0].empty())
-    return Error{Errc::bad_request, "A boundary-value problem needs f, conditions, a mesh of at least 2 points and a guess at each.", ""};
+  if (!problem.f || !problem.conditions || problem.mesh.size() < 2 ||
+      problem.guess.size() != problem.mesh.size() || problem.guess[0].empty())
+    return Error{Errc::bad_request,
+                 "A boundary-value problem needs f, conditions, a mesh of at least 2 points and a "
+                 "guess at each.",
+                 ""};
   for (std::size_t i = 0; i < problem.mesh.size(); ++i)
-    if (problem.guess[i].size() != problem.guess[0].size() || (i > 0 && !(problem.mesh[i] > problem.mesh[i - 1])))
-      return Error{Errc::bad_request, "The mesh must increase and all guesses must have the same size.", ""};
+    if (problem.guess[i].size() != problem.guess[0].size() ||
+        (i > 0 && !(problem.mesh[i] > problem.mesh[i - 1])))
+      return Error{Errc::bad_request,
+                   "The mesh must increase and all guesses must have the same size.", ""};
   if (!(options.tolerance > 1e-13 && options.tolerance < 0.1))
     return Error{Errc::out_of_range, "The tolerance must be in (1e-13, 0.1).", ""};
   const Nanoseconds begin = system_clock().now();

@@ -18,10 +18,12 @@ constexpr double kA[7][6] = {
     {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
     {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
     {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
-constexpr double kError[7] = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
-constexpr double kDense[7] = {-12715105075.0 / 11282082432.0, 0, 87487479700.0 / 32700410799.0,
-                              -10690763975.0 / 1880347072.0, 701980252875.0 / 199316789632.0,
-                              -1453857185.0 / 822651844.0, 69997945.0 / 29380423.0};
+constexpr double kError[7] = {71.0 / 57600,      0,          -71.0 / 16695, 71.0 / 1920,
+                              -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+constexpr double kDense[7] = {-12715105075.0 / 11282082432.0,  0,
+                              87487479700.0 / 32700410799.0,   -10690763975.0 / 1880347072.0,
+                              701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0,
+                              69997945.0 / 29380423.0};
 constexpr double kStabilityEdge = 3.25;
 constexpr int kStiffStrikes = 15;
 
@@ -38,7 +40,8 @@ struct Dense {
 
 class Stepper {
  public:
-  Stepper(const OdeProblem& p, const OdeOptions& o, OdeResult& result) : p_(p), o_(o), result_(result) {}
+  Stepper(const OdeProblem& p, const OdeOptions& o, OdeResult& result)
+      : p_(p), o_(o), result_(result) {}
 
   Result<bool> run(bool detect, double& t, std::vector<double>& y, std::size_t& next) {
     const std::size_t n = y.size();
@@ -54,10 +57,17 @@ class Stepper {
     double previous_error = 1e-4;
     while (next < o_.output_times.size()) {
       if (result_.steps + result_.rejected >= o_.max_steps)
-        return Error{Errc::check_failed, fmt::format("{} steps were not enough; t = {:.6g} was reached.", o_.max_steps, t), ""};
+        return Error{
+            Errc::check_failed,
+            fmt::format("{} steps were not enough; t = {:.6g} was reached.", o_.max_steps, t), ""};
       if (std::fabs(h) < 1e-14 * std::max(std::fabs(t), std::fabs(end - p_.start)))
-        return Error{Errc::check_failed, fmt::format("The tolerance cannot be met at t = {:.9g}: the step shrank to nothing. The "
-                                                     "solution may be singular there.", t), ""};
+        return Error{
+            Errc::check_failed,
+            fmt::format(
+                "The tolerance cannot be met at t = {:.9g}: the step shrank to nothing. The "
+                "solution may be singular there.",
+                t),
+            ""};
       if ((t + h - end) * direction > 0) h = end - t;
       bool good = true;
       for (int s = 1; s < 7 && good; ++s) {
@@ -110,7 +120,8 @@ class Stepper {
       y = fresh;
       std::swap(k_[0], k_[6]);
       // Proportional-integral control (Gustafsson).
-      const double factor = 0.9 * std::pow(std::max(error, 1e-10), -0.17) * std::pow(previous_error, 0.04);
+      const double factor =
+          0.9 * std::pow(std::max(error, 1e-10), -0.17) * std::pow(previous_error, 0.04);
       previous_error = std::max(error, 1e-4);
       h *= std::clamp(factor, 0.2, 10.0);
     }
@@ -124,7 +135,8 @@ class Stepper {
     return std::all_of(out.begin(), out.end(), [](double v) { return std::isfinite(v); });
   }
   static Error refused(double t) {
-    return {Errc::check_failed, fmt::format("The right-hand side is not a finite number at t = {:.9g}.", t), ""};
+    return {Errc::check_failed,
+            fmt::format("The right-hand side is not a finite number at t = {:.9g}.", t), ""};
   }
 
   double first_step(double t, const std::vector<double>& y, double length) {
@@ -141,7 +153,8 @@ class Stepper {
     return std::min({guess, 0.1 * length, d1 > 0 ? std::pow(0.01 / d1, 0.2) * length : length});
   }
 
-  void make_dense(double t, double h, const std::vector<double>& y, const std::vector<double>& fresh) {
+  void make_dense(double t, double h, const std::vector<double>& y,
+                  const std::vector<double>& fresh) {
     dense_.t = t;
     dense_.h = h;
     for (auto& r : dense_.r) r.resize(y.size());
@@ -178,15 +191,18 @@ class Stepper {
       value[e] = after;
       const bool rising = before < 0 && after >= 0;
       const bool falling = before > 0 && after <= 0;
-      if (!(p_.events[e].direction >= 0 && rising) && !(p_.events[e].direction <= 0 && falling)) continue;
+      if (!(p_.events[e].direction >= 0 && rising) && !(p_.events[e].direction <= 0 && falling))
+        continue;
       double low = 0;
       double high = 1;
       for (int i = 0; i < 60; ++i) {
         const double middle = (low + high) / 2;
         dense_.at(t + middle * h, y);
         const double v = p_.events[e].value(t + middle * h, y);
-        if ((v < 0) == (before < 0) && v != 0) low = middle;
-        else high = middle;
+        if ((v < 0) == (before < 0) && v != 0)
+          low = middle;
+        else
+          high = middle;
       }
       hits.emplace_back(high, e);
     }
@@ -200,7 +216,8 @@ class Stepper {
     return false;
   }
 
-  bool is_stiff(double h, const std::vector<double>& fresh, const std::vector<double>& last_stage) const {
+  bool is_stiff(double h, const std::vector<double>& fresh,
+                const std::vector<double>& last_stage) const {
     double up = 0;
     double down = 0;
     for (std::size_t i = 0; i < fresh.size(); ++i) {
@@ -220,8 +237,9 @@ class Stepper {
 
 }  // namespace
 
-Result<bool> run_dormand_prince(const OdeProblem& problem, const OdeOptions& options, bool detect_stiffness, double& t,
-                                std::vector<double>& y, std::size_t& next, OdeResult& result) {
+Result<bool> run_dormand_prince(const OdeProblem& problem, const OdeOptions& options,
+                                bool detect_stiffness, double& t, std::vector<double>& y,
+                                std::size_t& next, OdeResult& result) {
   return Stepper(problem, options, result).run(detect_stiffness, t, y, next);
 }
 

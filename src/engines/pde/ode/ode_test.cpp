@@ -22,7 +22,8 @@ bool robertson(double, std::span<const double> y, std::span<double> d) {
 }
 
 TEST(Ode, EveryMethodMeetsItsToleranceWithDenseOutput) {
-  for (const OdeMethod method : {OdeMethod::automatic, OdeMethod::dormand_prince, OdeMethod::adams, OdeMethod::bdf})
+  for (const OdeMethod method :
+       {OdeMethod::automatic, OdeMethod::dormand_prince, OdeMethod::adams, OdeMethod::bdf})
     for (const double tolerance : {1e-5, 1e-9}) {
       OdeProblem p;
       p.f = oscillator;
@@ -35,7 +36,8 @@ TEST(Ode, EveryMethodMeetsItsToleranceWithDenseOutput) {
       ASSERT_TRUE(result.ok()) << result.error();
       ASSERT_EQ(result->times.size(), 50u);
       for (std::size_t i = 0; i < 50; ++i)
-        EXPECT_NEAR(result->states[i][0], std::sin(result->times[i]), 300 * tolerance) << result->method;
+        EXPECT_NEAR(result->states[i][0], std::sin(result->times[i]), 300 * tolerance)
+            << result->method;
     }
 }
 
@@ -77,7 +79,8 @@ TEST(Ode, RecognisesStiffnessAndMeetsThePublishedRobertsonAnswer) {
     if (mode == 1) {
       o.method = OdeMethod::bdf;
       p.jacobian = [](double, std::span<const double> y, std::span<double> j) {
-        const double rows[9] = {-0.04, 1e4 * y[2], 1e4 * y[1], 0.04, -1e4 * y[2] - 6e7 * y[1], -1e4 * y[1], 0, 6e7 * y[1], 0};
+        const double rows[9] = {-0.04,       1e4 * y[2], 1e4 * y[1], 0.04, -1e4 * y[2] - 6e7 * y[1],
+                                -1e4 * y[1], 0,          6e7 * y[1], 0};
         std::copy(rows, rows + 9, j.begin());
         return true;
       };
@@ -187,15 +190,19 @@ TEST(Bvp, SolvesLinearNonlinearPeriodicAndLayerProblems) {
   EXPECT_NEAR(layer->at(0.02)[0], std::exp(-2.0), 1e-6);
   EXPECT_GT(layer->refinements, 0);
   double narrowest = 1;
-  for (std::size_t i = 1; i < layer->mesh.size(); ++i) narrowest = std::min(narrowest, layer->mesh[i] - layer->mesh[i - 1]);
-  EXPECT_LT(narrowest, layer->mesh[layer->mesh.size() / 2 + 1] - layer->mesh[layer->mesh.size() / 2]);
+  for (std::size_t i = 1; i < layer->mesh.size(); ++i)
+    narrowest = std::min(narrowest, layer->mesh[i] - layer->mesh[i - 1]);
+  EXPECT_LT(narrowest,
+            layer->mesh[layer->mesh.size() / 2 + 1] - layer->mesh[layer->mesh.size() / 2]);
 
   // Conditions that couple both ends: y' = y, y(0) + y(1) = 1.
   p.f = [](double, std::span<const double> y, std::span<double> d) {
     d[0] = y[0];
     return true;
   };
-  p.conditions = [](std::span<const double> a, std::span<const double> b, std::span<double> r) { r[0] = a[0] + b[0] - 1; };
+  p.conditions = [](std::span<const double> a, std::span<const double> b, std::span<double> r) {
+    r[0] = a[0] + b[0] - 1;
+  };
   p.guess.assign(5, {1});
   o.tolerance = 1e-9;
   const auto coupled = solve_bvp(p, o);
