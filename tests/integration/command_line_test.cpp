@@ -169,6 +169,8 @@ TEST_F(CommandLine, TheZooListIsAListOfObjects) {
 TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
   write_run("a.run.json", test_support::make_run());
   write("bad.json", "{\"schema_version\": \"1.0.0\"}");
+  write("flow.yaml",
+        "steps: {a: {run: echo hello}, b: {run: 'false', after: a}, c: {run: 'true', after: b}}");
   ASSERT_EQ(run({"baseline", "set", "main", "a.run.json", "--store", "runs"}).status, 0);
   const std::vector<std::pair<std::string, std::vector<std::string>>> documents{
       {"summary", {"summary", "a.run.json", "--json"}},
@@ -178,6 +180,7 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
       {"zoo_list", {"zoo", "list", "--json"}},
       {"zoo_build", {"zoo", "build", "lenet", "-o", "l.onnx", "--json"}},
       {"doctor", {"doctor", "--json"}},
+      {"workflow_run", {"workflow", "run", "flow.yaml", "--json"}},
       {"peaks",
        {"peaks", "--json", "-o", "peaks.json", "--rounds", "3", "--round-ms", "1", "--memory-mib",
         "8"}}};
@@ -191,6 +194,40 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
     if (status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
     EXPECT_EQ(status, 0) << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
   }
+}
+
+TEST_F(CommandLine, AWorkflowLeavesARunOfItsSteps) {
+  write("flow.yaml",
+        "name: pair\nsteps: {a: {run: sleep 0.05}, b: {run: sleep 0.02}, "
+        "c: {run: 'true', after: [a, b]}}");
+  const auto outcome = run({"workflow", "run", "flow.yaml", "--workers", "2", "--run", "w.json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto kept = run::read_file(system_files(), at("w.json"));
+  ASSERT_TRUE(kept.ok()) << kept.error();
+  EXPECT_EQ(kept->workload.name, "pair");
+  ASSERT_EQ(kept->ops.size(), 3U);
+  EXPECT_GE(kept->ops[0].estimate->time_ns, 50'000'000);
+  EXPECT_GE(kept->timeline->tracks.size(), 2U) << "a and b ran at the same time";
+  const auto summary = run({"summary", "w.json"});
+  EXPECT_EQ(summary.status, 0) << summary.err;
+  EXPECT_NE(summary.out.find("pair"), std::string::npos);
+  expect_refusal({"workflow", "run", "flow.yaml", "--run", "no/such/run.json"}, 2, "no/such");
+}
+
+TEST_F(CommandLine, AnEngineIsProfiledLikeAModel) {
+  const auto outcome = run({"profile", "--workload", "pde:poisson?n=40", "--iterations", "12", "-o",
+                            "p.json", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto tree = json::parse(outcome.out);
+  ASSERT_TRUE(tree.ok()) << tree.error();
+  double shares = 0;
+  for (const auto& op : *tree->find("ops")->as_array())
+    shares += *op.find("share_ratio")->as_double();
+  EXPECT_NEAR(shares, 1, 1e-9);
+  EXPECT_EQ(run({"validate", "p.json"}).status, 0);
+  EXPECT_EQ(run({"report", "p.json", "--md", "p.md"}).status, 0);
+  expect_refusal({"profile", "--workload", "pde:posson"}, 2, "pde:poisson");
+  expect_refusal({"profile", "--workload", "pde:poisson", "model.onnx"}, 2, "one thing to run");
 }
 
 TEST_F(CommandLine, TheStoreKeepsListsNamesAndTrends) {

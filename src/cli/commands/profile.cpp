@@ -11,6 +11,7 @@
 #include "neurolens/capture/peaks.hpp"
 #include "neurolens/run/run.hpp"
 #include "profile_program.hpp"
+#include "profile_workload.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -67,6 +68,9 @@ class Profile final : public Command {
     options.positional("model", model_, "An ONNX model");
     options.rest("program", program_.command,
                  "Or, after --, a program linked with neurolens::probe");
+    options.value("--workload", "SPEC", workload_,
+                  "Or an engine of neurolens itself, such as pde:poisson?n=80 or nn:mlp?batch=64 "
+                  "(what there is: docs/guides/workloads.md)");
     options.value("-o,--output", "RUN", output_,
                   "The Run to write; .zst compresses (default: MODEL.run.json here)");
     options.value(
@@ -100,9 +104,12 @@ class Profile final : public Command {
   }
 
   Result<int> run(Context& context) override {
-    if (model_.has_value() == !program_.command.empty()) {
-      return Error{Errc::bad_request, "Name either a model or, after --, a program to run.", ""};
+    if (int{model_.has_value()} + int{workload_.has_value()} + int{!program_.command.empty()} !=
+        1) {
+      return Error{Errc::bad_request,
+                   "Name one thing to run: a model, --workload, or a program after --.", ""};
     }
+    if (workload_) return run_workload(context);
     if (!model_) return run_program(context);
     request_.model_path = *model_;
     const std::string path = output_.value_or(default_run_path(request_.model_path));
@@ -140,6 +147,22 @@ class Profile final : public Command {
       program_.tags[pair.first] = pair.second;
     }
     return profile_program(context, program_);
+  }
+
+  Result<int> run_workload(Context& context) {
+    WorkloadRequest wanted;
+    wanted.specification = *workload_;
+    wanted.output = output_.value_or(workload_run_path(*workload_));
+    wanted.json = json_;
+    wanted.options.iterations = request_.iterations;
+    wanted.options.warmup = request_.warmup;
+    NEUROLENS_ASSIGN(wanted.options.seed, seed_from(seed_));
+    NEUROLENS_ASSIGN(wanted.ceilings, load_ceilings(context));
+    for (const auto& text : tags_) {
+      NEUROLENS_ASSIGN(const auto pair, split_pair("--tag", text, "KEY=VALUE"));
+      wanted.tags[pair.first] = pair.second;
+    }
+    return profile_workload(context, wanted);
   }
 
   Status fill_request(Context& context) {
@@ -191,6 +214,7 @@ class Profile final : public Command {
   capture::CaptureRequest request_;
   std::optional<std::string> model_;
   ProgramRequest program_;
+  std::optional<std::string> workload_;
   std::optional<std::string> output_;
   std::optional<std::string> peaks_;
   std::optional<std::int64_t> batch_;

@@ -1,0 +1,48 @@
+// `neurolens profile --workload SPEC`: an engine of neurolens as a Run.
+#include "profile_workload.hpp"
+
+#include <fmt/format.h>
+
+#include "common.hpp"
+#include "neurolens/capture/host.hpp"
+#include "neurolens/run/run.hpp"
+#include "neurolens/workloads/workloads.hpp"
+
+namespace neurolens::cli {
+
+std::string workload_run_path(const std::string& specification) {
+  std::string name = specification.substr(0, specification.find('?'));
+  for (char& c : name) {
+    if (c == ':' || c == '/') c = '-';
+  }
+  return name + ".run.json";
+}
+
+Result<int> profile_workload(Context& context, const WorkloadRequest& request) {
+  auto workload = workloads::make(request.specification);
+  if (!workload.ok()) return std::move(workload).error().at("--workload");
+  capture::ProgramFacts facts;
+  facts.host = capture::read_host().facts;
+  facts.neurolens_version = NEUROLENS_VERSION;
+  facts.argv = context.argv;
+  facts.tags = request.tags;
+  { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(request.output)); }
+  capture::EngineOptions options = request.options;
+  options.attention = context.attention;
+  NEUROLENS_ASSIGN(run::Run measured, capture::profile_engine(**workload, options, facts));
+  measured.ceilings = request.ceilings;
+  NEUROLENS_TRY(run::write_file(context.files, request.output, measured));
+  auto summary = analyze::summarise(measured);
+  if (!summary.ok()) return std::move(summary).error().at(request.output);
+  if (request.json) {
+    context.terminal.out(
+        report::summary_json(measured, *summary, std::nullopt, report::GroupBy::op));
+  } else {
+    constexpr std::size_t kRows = 10;
+    context.terminal.out(report::summary_text(
+        measured, *summary, text_options(context, kRows, report::GroupBy::op, request.output)));
+  }
+  return kDone;
+}
+
+}  // namespace neurolens::cli

@@ -1,0 +1,184 @@
+// Training steps of engines/nn as workloads.
+#include <fmt/format.h>
+
+#include "neurolens/base/file_system.hpp"
+#include "neurolens/base/random.hpp"
+#include "neurolens/base/text.hpp"
+#include "neurolens/base/yaml.hpp"
+#include "neurolens/engines/nn/trainer.hpp"
+#include "options.hpp"
+
+namespace neurolens::workloads {
+namespace {
+
+constexpr std::int64_t kClasses = 10;
+constexpr std::int64_t kBatches = 4;  // of samples: a step never meets the batch before again
+
+/// A training step on random samples: what it costs does not depend on what they are.
+class TrainingStep final : public capture::EngineWorkload {
+ public:
+  TrainingStep(std::string name, const Options& options, std::int64_t threads, std::int64_t batch,
+               nn::Network<float> network)
+      : name_(std::move(name)),
+        options_(options.all()),
+        threads_(threads),
+        batch_(batch),
+        network_(std::move(network)),
+        pool_(nn::make_thread_pool(static_cast<int>(threads))) {}
+
+  Status prepare(const nn::TrainOptions& how) {
+    const std::int64_t elements = network_.input().elements();
+    Random random(1);
+    std::vector<float> x(static_cast<std::size_t>(elements * batch_ * kBatches));
+    std::vector<std::int32_t> labels;
+    for (auto& value : x) value = static_cast<float>(random.normal());
+    for (std::int64_t i = 0; i < batch_ * kBatches; ++i)
+      labels.push_back(static_cast<std::int32_t>(i % kClasses));
+    NEUROLENS_ASSIGN(const auto data,
+                     nn::make_memory_dataset(network_.input(), std::move(x), std::move(labels)));
+    NEUROLENS_ASSIGN(trainer_, nn::Trainer::create(network_, {data, data}, how, *pool_));
+    loader_ = std::make_unique<nn::BatchLoader>(
+        data, nn::LoaderOptions{batch_, 0, how.shuffle, how.seed, true});
+    loader_->start(epoch_);
+    precision_ = how.precision == nn::Precision::bf16 ? "bf16" : "f32";
+    return {};
+  }
+
+  Status iterate(capture::PhaseRecorder* recorder) override {
+    nn::Batch batch;
+    if (recorder != nullptr) recorder->begin("data");
+    while (!loader_->next(batch)) loader_->start(++epoch_);
+    if (recorder != nullptr)
+      recorder->end({0, 0, 8 * batch.rows * network_.input().elements()});  // read, write
+    const Nanoseconds begin = system_clock().now();
+    NEUROLENS_ASSIGN(const nn::StepReport step, trainer_->step(batch));
+    if (recorder == nullptr) return {};
+    // The trainer times its phases itself, in this order.
+    const std::int64_t forward = network_.root().cost().flops * batch.rows;
+    const auto parameters = static_cast<std::int64_t>(network_.params().size());
+    const std::int64_t weights = 4 * parameters;
+    Nanoseconds at = begin;
+    const auto tell = [&](nn::TrainPhase phase, const char* name, capture::PhaseWork work) {
+      const Nanoseconds duration = step.phases[static_cast<std::size_t>(phase)];
+      recorder->leaf(name, at, duration, work);
+      at += duration;
+    };
+    tell(nn::TrainPhase::forward, "forward", {forward, 0, weights});
+    // Gradients of weights and of inputs: each as much as the forward pass.
+    tell(nn::TrainPhase::backward, "backward", {2 * forward, 0, 2 * weights});
+    // Parameters, gradients and two moments read; parameters and moments written.
+    tell(nn::TrainPhase::optimizer, "optimizer", {0, 12 * parameters, 7 * weights});
+    tell(nn::TrainPhase::other, "other", {});
+    return {};
+  }
+
+  [[nodiscard]] capture::EngineFacts facts() const override {
+    capture::EngineFacts out;
+    out.name = name_;
+    out.precision = precision_;
+    out.threads = threads_;
+    out.batch_size = batch_;
+    out.parameters = static_cast<std::int64_t>(network_.params().size());
+    out.options = options_;
+    out.phase_kinds = {{"data", "data"},
+                       {"forward", "forward"},
+                       {"backward", "backward"},
+                       {"optimizer", "optimizer"}};
+    return out;
+  }
+
+ private:
+  std::string name_;
+  std::map<std::string, std::string> options_;
+  std::int64_t threads_, batch_;
+  nn::Network<float> network_;
+  std::unique_ptr<nn::ParallelFor> pool_;
+  std::unique_ptr<nn::Trainer> trainer_;
+  std::unique_ptr<nn::BatchLoader> loader_;
+  std::int64_t epoch_ = 0;
+  std::string precision_;
+};
+
+/// Builds network and trainer from YAML texts.
+Result<std::unique_ptr<capture::EngineWorkload>> assemble(const std::string& name,
+                                                          const Options& options,
+                                                          std::int64_t inputs,
+                                                          const std::string& layers,
+                                                          const std::string& train) {
+  NEUROLENS_ASSIGN(const auto batch, options.integer("batch", 1, 1'000'000));
+  NEUROLENS_ASSIGN(const auto threads, options.integer("threads", 1, 1024));
+  const std::string& precision = options.text("precision");
+  if (precision != "f32" && precision != "bf16")
+    return Error{Errc::bad_request, "`precision` is f32 or bf16.", ""};
+  NEUROLENS_ASSIGN(const json::Value model, yaml::parse("layers: " + layers));
+  NEUROLENS_ASSIGN(auto network, nn::Network<float>::build(model, nn::Shape{{inputs}}));
+  NEUROLENS_ASSIGN(const json::Value settings,
+                   yaml::parse(fmt::format("{{precision: {}{}}}", precision, train)));
+  NEUROLENS_ASSIGN(nn::TrainOptions how, nn::read_train_options(settings));
+  how.batch = batch;
+  if (threads > 1) how.shard_rows = std::max<std::int64_t>(1, batch / threads);
+  auto step = std::make_unique<TrainingStep>(name, options, threads, batch, std::move(network));
+  NEUROLENS_TRY(step->prepare(how));
+  return std::unique_ptr<capture::EngineWorkload>(std::move(step));
+}
+
+Result<std::unique_ptr<capture::EngineWorkload>> make_mlp(const std::string& name,
+                                                          const Options& options) {
+  NEUROLENS_ASSIGN(const auto inputs, options.integer("inputs", 1, 1'000'000));
+  std::string layers;
+  for (const auto piece : split(options.text("hidden"), 'x')) {
+    std::int64_t units = 0;
+    for (const char c : piece)
+      units = c >= '0' && c <= '9' && units < 1'000'000 ? units * 10 + (c - '0') : -1'000'000'000;
+    if (piece.empty() || units < 1) {
+      return Error{Errc::bad_request,
+                   fmt::format("`hidden` is the units of each hidden layer such as 256x128, not "
+                               "\"{}\".",
+                               printable(options.text("hidden"))),
+                   ""};
+    }
+    layers += fmt::format("{{type: linear, units: {}, activation: relu}}, ", units);
+  }
+  return assemble(name, options, inputs,
+                  fmt::format("[{}{{type: linear, units: {}}}]", layers, kClasses), "");
+}
+
+Result<std::unique_ptr<capture::EngineWorkload>> make_adaptive(const std::string& name,
+                                                               const Options& options) {
+  NEUROLENS_ASSIGN(const auto inputs, options.integer("inputs", 1, 1'000'000));
+  NEUROLENS_ASSIGN(const auto nodes, options.integer("nodes", 1, 1'000'000));
+  NEUROLENS_ASSIGN(const auto hidden, options.integer("hidden", 1, 1'000'000));
+  NEUROLENS_ASSIGN(const double awake, options.number("awake", 0, 1));
+  const std::string phases =
+      awake < 1 ? fmt::format(", phases: {{mode: dial, awake_training: {}}}", awake) : "";
+  return assemble(name, options, inputs,
+                  fmt::format("[{{type: adaptive, nodes: {}, hidden: {}{}}}, {{type: linear, "
+                              "units: {}}}]",
+                              nodes, hidden, phases, kClasses),
+                  ", state: carried");
+}
+
+}  // namespace
+
+std::vector<Kind> nn_kinds() {
+  return {{{"nn:mlp",
+            "one training step of a multilayer perceptron (128-256-128-10)",
+            {{"inputs", "128"},
+             {"hidden", "256x128"},
+             {"batch", "32"},
+             {"precision", "f32"},
+             {"threads", "1"}}},
+           make_mlp},
+          {{"nn:adaptive",
+            "one training step of the adaptive network",
+            {{"inputs", "784"},
+             {"nodes", "100"},
+             {"hidden", "64"},
+             {"awake", "1"},
+             {"batch", "32"},
+             {"precision", "f32"},
+             {"threads", "1"}}},
+           make_adaptive}};
+}
+
+}  // namespace neurolens::workloads

@@ -1,0 +1,100 @@
+#include "neurolens/workloads/workloads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "neurolens/run/run.hpp"
+
+namespace neurolens::workloads {
+namespace {
+
+Result<run::Run> profile(std::string_view specification) {
+  NEUROLENS_ASSIGN(const auto workload, make(specification));
+  capture::EngineOptions options;
+  options.iterations = 3;
+  options.warmup = 1;
+  capture::ProgramFacts facts;
+  facts.neurolens_version = "0";
+  facts.argv = {"neurolens"};
+  facts.host.architecture = "x86_64";
+  facts.host.cpu_model = "test";
+  facts.host.cores_logical = 1;
+  facts.host.os = "test";
+  facts.host.kernel = "test";
+  return capture::profile_engine(*workload, options, facts);
+}
+
+std::set<std::string> phases(const run::Run& run) {
+  std::set<std::string> out;
+  for (const auto& op : run.ops) out.insert(op.name);
+  return out;
+}
+
+TEST(Workloads, EveryKnownOneGivesAValidRunWithItsDefaults) {
+  for (const auto& each : known()) {
+    const auto run = profile(each.name);
+    ASSERT_TRUE(run.ok()) << each.name << ": " << run.error();
+    const auto report = run::validate(*run);
+    EXPECT_TRUE(report.valid()) << each.name << report.faults.front().sentence;
+    EXPECT_EQ(run->workload.name, each.name);
+    EXPECT_EQ(run->config.options, each.defaults);
+    EXPECT_GE(run->ops.size(), 2U) << each.name;
+  }
+}
+
+TEST(Workloads, PoissonTellsItsPhasesAndTheirClosedForms) {
+  const auto run = profile("pde:poisson?n=80&bc=dirichlet%3Dx*y");
+  ASSERT_TRUE(run.ok()) << run.error();
+  const auto names = phases(*run);
+  for (const char* phase : {"plan", "source", "boundary", "solve", "residual"})
+    EXPECT_TRUE(names.contains(phase)) << phase;
+  for (const auto& op : run->ops) {
+    if (op.name == "residual") {
+      EXPECT_EQ(op.cost.vector_flops, 78 * 78 * 10);
+      EXPECT_EQ(op.cost.activation_bytes, 78 * 78 * 16);
+    }
+    if (op.name == "solve") {
+      EXPECT_GT(op.cost.vector_flops.value_or(0), 78 * 78 * 10);
+    }
+  }
+}
+
+TEST(Workloads, ATrainingStepTellsItsPhasesAndTheirClosedForms) {
+  const auto run = profile("nn:mlp?batch=8");
+  ASSERT_TRUE(run.ok()) << run.error();
+  for (const auto& op : run->ops) {
+    // 2 FLOPs per weight and sample: 128 x 256 + 256 x 128 + 128 x 10.
+    const std::int64_t products = 2 * 8 * (128 * 256 + 256 * 128 + 128 * 10);
+    if (op.name == "forward") {
+      EXPECT_EQ(op.phase, "forward");
+      EXPECT_NEAR(static_cast<double>(op.cost.matrix_flops.value_or(0)), products, 0.02 * products);
+    }
+  }
+  EXPECT_EQ(run->workload.batch_size, 8);
+  EXPECT_EQ(run->workload.parameters, 128 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10);
+}
+
+TEST(Workloads, BadSpecificationsAreRefusedByName) {
+  const auto refused = [](std::string_view text, Errc code, const char* part) {
+    const auto made = make(text);
+    ASSERT_FALSE(made.ok()) << text;
+    EXPECT_EQ(made.error().code, code) << text;
+    EXPECT_NE(made.error().message.find(part), std::string::npos) << made.error();
+  };
+  refused("", Errc::bad_request, "ENGINE:NAME");
+  refused("poisson", Errc::bad_request, "ENGINE:NAME");
+  refused("pde:posson", Errc::not_found, "Did you mean \"pde:poisson\"?");
+  refused("pde:poisson?m=80", Errc::bad_request, "no option `m`");
+  refused("pde:poisson?n", Errc::bad_request, "KEY=VALUE");
+  refused("pde:poisson?n=80&n=81", Errc::bad_request, "twice");
+  refused("pde:poisson?n=%4", Errc::bad_request, "hexadecimal");
+  refused("pde:poisson?threads=0", Errc::out_of_range, "threads");
+  refused("pde:poisson?method=lu", Errc::bad_request, "method");
+  refused("nn:mlp?hidden=12xx", Errc::bad_request, "hidden");
+  refused("nn:adaptive?awake=2", Errc::out_of_range, "awake");
+  refused("nn:mlp?batch=many", Errc::bad_request, "whole number");
+}
+
+}  // namespace
+}  // namespace neurolens::workloads
