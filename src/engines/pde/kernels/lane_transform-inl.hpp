@@ -18,7 +18,7 @@ namespace neurolens::pde::kernels::HWY_NAMESPACE {
 
 // In place transpose of kLanes vectors of kLanes doubles.
 HWY_INLINE void transpose(V* v) {
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET <= HWY_AVX3  // better targets have smaller numbers
   __m512d t[8], w[8];
   for (int i = 0; i < 4; ++i) {
     t[2 * i] = _mm512_unpacklo_pd(v[2 * i].raw, v[2 * i + 1].raw);
