@@ -5,6 +5,8 @@
 #include "builtin.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/exec/executor.hpp"
+#include "neurolens/run/run.hpp"
+#include "workflow_artifact.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -27,6 +29,8 @@ class WorkflowRun final : public Command {
     options.choice("--mode", {"threads", "processes", "serial"}, mode_,
                    "Where registered functions run (default: threads)");
     options.value("--state", "DIR", state_, "Logs and journal (default: .neurolens-workflow/NAME)");
+    options.value("--run", "RUN", run_,
+                  "Keep the times of the steps as a Run, for summary, report and compare");
     options.flag("--resume", resume_, "Take over the steps that an earlier run finished");
     options.flag("--dry-run", dry_run_, "Check everything, show the plan, run nothing");
     options.flag("--json", json_, "One JSON document on stdout");
@@ -49,6 +53,9 @@ class WorkflowRun final : public Command {
       }
       return kDone;
     }
+    if (run_) {  // an output that cannot be written is found out before anything runs
+      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*run_));
+    }
     exec::WorkflowOptions options;
     options.mode = mode_ == "processes" ? exec::Mode::processes
                    : mode_ == "serial"  ? exec::Mode::serial
@@ -59,6 +66,10 @@ class WorkflowRun final : public Command {
     exec::Executor executor(static_cast<std::uint32_t>(workers_.value_or(0)));
     NEUROLENS_ASSIGN(const exec::WorkflowReport report,
                      workflow.run(executor, context.files, options));
+    if (run_) {
+      NEUROLENS_TRY(
+          run::write_file(context.files, *run_, workflow_to_run(report, file_, context.argv)));
+    }
     context.terminal.out(json_ ? report.json() : report.text());
     if (!report.ok() && !json_) {
       context.terminal.out(
@@ -72,6 +83,7 @@ class WorkflowRun final : public Command {
   std::optional<std::int64_t> workers_;
   std::string mode_ = "threads";
   std::optional<std::string> state_;
+  std::optional<std::string> run_;
   bool resume_ = false;
   bool dry_run_ = false;
   bool json_ = false;

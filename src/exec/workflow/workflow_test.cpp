@@ -247,7 +247,7 @@ steps:
 // each time it runs to its end. Nothing may be lost, and only a step that the kill caught between
 // its end and its line in the journal may have run twice.
 TEST_F(Workflows, SurvivesBeingKilledInTheMiddle) {
-  constexpr int kSteps = 200;
+  constexpr int kSteps = 1000;
   functions["mark"] = {
       [this](const json::Value& in, TaskContext&) -> Result<json::Value> {
         const std::int64_t n = *in.find("n")->as_int();
@@ -272,7 +272,7 @@ TEST_F(Workflows, SurvivesBeingKilledInTheMiddle) {
       const bool good = w.ok() && w->run(own, system_files(), options).ok();
       _exit(good ? 0 : 1);
     }
-    const std::int64_t wait_us = kills < 5 ? 2000 + 3000 * kills : 10'000'000;
+    const std::int64_t wait_us = kills < 20 ? 2000 + 3000 * (kills % 5) : 60'000'000;
     int status = 0;
     bool ended = false;
     for (std::int64_t t = 0; t < wait_us && !ended; t += 500) {
