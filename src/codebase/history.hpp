@@ -2,6 +2,7 @@
 /// Churn and change coupling out of `git log`, by running git (no shell).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -2,6 +2,7 @@
 #include "neurolens/run/run.hpp"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include "document_edit.hpp"
 #include "make_run.hpp"
