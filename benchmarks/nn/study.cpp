@@ -3,6 +3,7 @@
 // sklearn_digits.py)
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>

@@ -1,5 +1,6 @@
 #include "fact_cache.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "neurolens/base/file_system.hpp"

@@ -1,6 +1,8 @@
 // Training steps of engines/nn as workloads.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/random.hpp"
 #include "neurolens/base/text.hpp"

@@ -3,6 +3,7 @@
 /// brings flipped bits. Everything else goes to the real one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>

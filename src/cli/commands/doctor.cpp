@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "builtin.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"

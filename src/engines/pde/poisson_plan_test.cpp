@@ -2,6 +2,7 @@
 // accuracy by manufactured solutions, and the answers to bad input.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 

@@ -6,6 +6,7 @@
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_c_api.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>

@@ -5,6 +5,7 @@
 #define HWY_TARGET_INCLUDE "simd/elementwise.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 //
+#include <algorithm>
 #include <cmath>
 
 #include "simd/math-inl.h"

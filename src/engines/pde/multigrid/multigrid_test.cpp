@@ -2,6 +2,7 @@
 // agreement with the direct solver, independence of the number of workers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "neurolens/engines/pde/multigrid.hpp"
