@@ -225,9 +225,8 @@ Result<ExternalPiece> ExternalFolder::locate(const proto::TensorProto& tensor,
       piece.length_bytes < 0) {
     return bad_tensor(
         Errc::invalid_document, tensor.name(),
-        fmt::format("needs bytes {} to {} of \"{}\", which ends at {}; copy that file again",
-                    piece.offset_bytes, piece.offset_bytes + piece.length_bytes,
-                    printable(location), file_size));
+        fmt::format("needs {} bytes from byte {} of \"{}\" on, which has {}; copy that file again",
+                    piece.length_bytes, piece.offset_bytes, printable(location), file_size));
   }
   return piece;
 }
