@@ -214,6 +214,41 @@ TEST_F(CommandLine, AWorkflowLeavesARunOfItsSteps) {
   expect_refusal({"workflow", "run", "flow.yaml", "--run", "no/such/run.json"}, 2, "no/such");
 }
 
+TEST_F(CommandLine, MeasuredTimeLiesOverTheTree) {
+  // 30 of 100 in hot/, 50 in the C library called from cold/, 20 in nothing of the tree.
+  ASSERT_EQ(std::system(("mkdir -p " + at("tree/src/hot") + " " + at("tree/src/cold")).c_str()), 0);
+  write("tree/src/hot/a.cpp", "int a() { return 1; }\n");
+  write("tree/src/cold/b.cpp", "#include \"../hot/a.cpp\"\nint b() { return a(); }\n");
+  run::Run recorded = test_support::make_run();
+  run::Profile stacks;
+  stacks.frames = {{"a", at("tree/build/../src/hot/a.cpp"), 1, std::nullopt},
+                   {"b", at("tree/src/cold/b.cpp"), 2, std::nullopt},
+                   {"memcpy", "/usr/src/libc/memcpy.c", 3, std::nullopt},
+                   {"_start", std::nullopt, std::nullopt, std::nullopt}};
+  stacks.stack_frame = {3, 1, 0, 2};
+  stacks.stack_parent = {run::kMissing, 0, 1, 1};
+  stacks.sample_stack = {2, 3, 0};
+  stacks.sample_weight = {30, 50, 20};
+  recorded.profile = stacks;
+  write_run("r.json", recorded);
+  const auto text = run({"deps", "tree", "--run", "r.json"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("50.0 %  src/cold"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("30.0 %  src/hot"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("20.0 %  outside"), std::string::npos) << text.out;
+  const auto tree =
+      json::parse(run({"deps", "tree", "--level", "file", "--run", "r.json", "--json", "-"}).out);
+  ASSERT_TRUE(tree.ok()) << tree.error();
+  for (const auto& node : *tree->find("nodes")->as_array()) {
+    if (*node.find("name")->as_string() == "src/hot/a.cpp") {
+      EXPECT_EQ(*node.find("heat")->as_double(), 30);
+    }
+  }
+  EXPECT_NE(run({"map", "tree", "--run", "r.json"}).out.find("Time, %"), std::string::npos);
+  write_run("none.json", test_support::make_run());
+  expect_refusal({"deps", "tree", "--run", "none.json"}, 1, "neurolens record");
+}
+
 TEST_F(CommandLine, AnEngineIsProfiledLikeAModel) {
   const auto outcome = run({"profile", "--workload", "pde:poisson?n=40", "--iterations", "12", "-o",
                             "p.json", "--json"});

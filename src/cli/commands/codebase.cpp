@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include "builtin.hpp"
+#include "codebase_heat.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/base/yaml.hpp"
 #include "neurolens/codebase/contract.hpp"
 #include "neurolens/codebase/inventory.hpp"
 #include "neurolens/codebase/map.hpp"
+#include "store.hpp"
 
 // inventory, deps, map: thin wrappers around the room codebase.
 namespace neurolens::cli {
@@ -82,6 +84,24 @@ Result<std::size_t> count_of(const std::optional<std::int64_t>& given, std::size
   return given ? static_cast<std::size_t>(*given) : otherwise;
 }
 
+// --run: measured time over the tree.
+struct HeatOption {
+  std::optional<std::string> run;
+
+  void declare(Options& options) {
+    options.value("--run", "RUN", run,
+                  "Lay the time of this recorded Run over the tree (see `neurolens record`)");
+  }
+  Result<std::optional<Heat>> read(Context& context, const std::string& root, nc::DepsLevel level,
+                                   const nc::ModuleMap& modules) const {
+    if (!run) return std::optional<Heat>();
+    NEUROLENS_ASSIGN(const run::Run loaded, load_run(context, *run));
+    auto heat = heat_of(loaded, root, level, modules);
+    if (!heat.ok()) return std::move(heat).error().at(*run);
+    return std::optional<Heat>(std::move(heat).value());
+  }
+};
+
 class InventoryCommand final : public Command {
  public:
   [[nodiscard]] std::string name() const override { return "inventory"; }
@@ -138,6 +158,7 @@ class DepsCommand final : public Command {
                   "The compilation database (default: looked for)");
     options.value("--commits", "N", commits_,
                   "Commits of history to read; 0: none (default: 2000)");
+    heat_.declare(options);
     options.value("--json", "FILE", json_, "Write the graph; - is stdout");
     options.value("--md", "FILE", md_, "Write tables as Markdown; - is stdout");
     options.value("--dot", "FILE", dot_, "Write the graph for Graphviz; - is stdout");
@@ -162,6 +183,9 @@ class DepsCommand final : public Command {
       NEUROLENS_ASSIGN(contract, nc::parse_contract(text, *contract_));
       if (!commits_) request.history_commits = 0;
     }
+    NEUROLENS_ASSIGN(const std::optional<Heat> heat,
+                     heat_.read(context, request.root, request.level, request.modules));
+    const nc::HeatTable table = heat ? heat->table : nc::HeatTable();
     NEUROLENS_ASSIGN(const nc::DepsReport report,
                      nc::find_dependencies(request, context.attention));
     std::vector<Output> outputs;
@@ -169,23 +193,28 @@ class DepsCommand final : public Command {
     if (contract) verdict = nc::check_contract(*contract, report);
     if (json_)
       outputs.push_back(
-          {json_, verdict ? nc::contract_json(*contract, *verdict) : nc::deps_json(report)});
-    if (md_) outputs.push_back({md_, nc::deps_markdown(report)});
-    if (dot_) outputs.push_back({dot_, nc::to_dot(report.graph, report.metrics)});
-    if (svg_) outputs.push_back({svg_, nc::to_svg(report.graph, report.metrics)});
-    if (mermaid_) outputs.push_back({mermaid_, nc::to_mermaid(report.graph, report.metrics)});
+          {json_, verdict ? nc::contract_json(*contract, *verdict) : nc::deps_json(report, table)});
+    if (md_) outputs.push_back({md_, nc::deps_markdown(report, table)});
+    if (dot_) outputs.push_back({dot_, nc::to_dot(report.graph, report.metrics, table)});
+    if (svg_) outputs.push_back({svg_, nc::to_svg(report.graph, report.metrics, table)});
+    if (mermaid_)
+      outputs.push_back({mermaid_, nc::to_mermaid(report.graph, report.metrics, table)});
     NEUROLENS_ASSIGN(const bool written, write_all(context, outputs));
     if (verdict) {
       if (!written) context.terminal.out(nc::contract_text(*verdict));
       return verdict->kept() ? kDone : kAnswerIsNo;
     }
-    if (!written) context.terminal.out(nc::deps_text(report));
+    if (!written) {
+      constexpr std::size_t kRows = 15;
+      context.terminal.out(nc::deps_text(report) + (heat ? heat_text(*heat, kRows) : ""));
+    }
     return kDone;
   }
 
  private:
   TreeOptions tree_;
   std::string level_ = "module";
+  HeatOption heat_;
   std::optional<std::int64_t> commits_;
   std::optional<std::string> contract_, commands_, json_, md_, dot_, svg_, mermaid_;
 };
@@ -200,6 +229,7 @@ class MapCommand final : public Command {
     tree_.declare(options);
     options.value("--title", "TEXT", title_, "Name on the page (default: the folder's)");
     options.value("--top", "K", top_, "Hotspots and entry points to show (default: 10)");
+    heat_.declare(options);
     options.value("-o,--output", "FILE.md", output_, "The page; - is stdout (default: stdout)");
     options.value("--svg", "FILE", svg_, "Write the diagram on its own as well");
     options.example("neurolens map . -o MAP.md");
@@ -209,6 +239,12 @@ class MapCommand final : public Command {
     NEUROLENS_TRY(tree_.fill(context.files, &request));
     NEUROLENS_ASSIGN(request.top, count_of(top_, 10));
     request.title = title_.value_or("");
+    NEUROLENS_ASSIGN(std::optional<Heat> heat,
+                     heat_.read(context, request.root, nc::DepsLevel::module, request.modules));
+    if (heat) {
+      request.heat = std::move(heat->table);
+      request.heat_unit = "Time, %";
+    }
     NEUROLENS_ASSIGN(nc::SystemMap map, nc::draw_map(request, context.attention));
     const std::vector<Output> outputs{{output_.value_or("-"), std::move(map.markdown)},
                                       {svg_, std::move(map.svg)}};
@@ -218,6 +254,7 @@ class MapCommand final : public Command {
 
  private:
   TreeOptions tree_;
+  HeatOption heat_;
   std::optional<std::string> title_, output_, svg_;
   std::optional<std::int64_t> top_;
 };
