@@ -1,4 +1,5 @@
 // Cost of tracking per malloc and free: not at all, a tracker, call stacks, sampled call stacks.
+// memory_cost [--quick]
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -7,6 +8,7 @@
 
 #include "neurolens/probe/benchmark.hpp"
 #include "neurolens/probe/memory.hpp"
+#include "quick.hpp"
 
 namespace probe = neurolens::probe;
 
@@ -30,20 +32,19 @@ probe::Batch with(const char* name, const std::optional<probe::MemoryOptions>& o
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool quick = neurolens::benchmarks::is_quick(argc, argv);
   if (!probe::memory_is_tracked()) {
     fmt::print(stderr, "This build replaces no allocation functions (a sanitizer does).\n");
     return 3;
   }
-  probe::BenchmarkOptions options;
-  options.sample_time = neurolens::Nanoseconds{5'000'000};
   const auto result = probe::measure_batches(
       {with("no tracker", std::nullopt), with("tracker", probe::MemoryOptions{}),
        with("call stacks", probe::MemoryOptions{.call_sites = true}),
        with("call stacks, sampled",
             probe::MemoryOptions{.call_sites = true, .sample_every = neurolens::Bytes{524'288}})},
-      options);
+      neurolens::benchmarks::options(quick, neurolens::Nanoseconds{5'000'000}));
   if (!result.ok()) return 3;
   fmt::print("per malloc and free:\n{}", result->report());
-  return 0;
+  return neurolens::benchmarks::is_sane(*result) ? 0 : 1;
 }

@@ -1,4 +1,5 @@
-// Cost of one recorded scope: neurolens, its floor, and a well-known library, in one run.
+// Cost of one recorded scope: neurolens, its floor, and a well-known library, in one run; on one
+// thread and on two. probe_peers_bench [--quick] [Google Benchmark's options].
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -37,7 +38,9 @@ void measure(benchmark::State& state, Body body, Between between) {
     total += seconds;
     between();
   }
-  state.counters["ns_per_scope"] = total * 1e9 / (static_cast<double>(state.iterations()) * kBatch);
+  state.counters["ns_per_scope"] = {
+      total * 1e9 / (static_cast<double>(state.iterations()) * kBatch),
+      benchmark::Counter::kAvgThreads};
 }
 
 void empty_loop(benchmark::State& state) {
@@ -62,25 +65,15 @@ void neurolens_on(benchmark::State& state, probe::Keep keep) {
   probe::SessionOptions options;
   options.path = "/tmp/neurolens_peers." + std::to_string(getpid());
   options.keep = keep;
-  if (!probe::start(options).ok()) return state.SkipWithError("cannot record into /tmp");
+  const bool first = state.thread_index() == 0;  // the loop begins and ends with a barrier
+  if (first && !probe::start(options).ok()) state.SkipWithError("cannot record into /tmp");
   measure(
       state, [] { NEUROLENS_SCOPE("work"); }, [] {});
+  if (!first) return;
   const auto report = probe::stop();
   state.counters["lost"] = report.ok() ? static_cast<double>(report->lost) : -1;
   unlink(options.path.c_str());
 }
-BENCHMARK(empty_loop)->UseManualTime()->Iterations(2000)->Repetitions(3);
-BENCHMARK(two_readings)->UseManualTime()->Iterations(2000)->Repetitions(3);
-BENCHMARK(neurolens_off)->UseManualTime()->Iterations(2000)->Repetitions(3);
-BENCHMARK_CAPTURE(neurolens_on, stream, probe::Keep::everything)
-    ->UseManualTime()
-    ->Iterations(2000)
-    ->Repetitions(3);
-BENCHMARK_CAPTURE(neurolens_on, ring, probe::Keep::newest)
-    ->UseManualTime()
-    ->Iterations(2000)
-    ->Repetitions(3);
-
 #ifdef NEUROLENS_HAVE_MICROPROFILE
 void microprofile_on(benchmark::State& state) {
   static const bool prepared = [] {
@@ -94,7 +87,39 @@ void microprofile_on(benchmark::State& state) {
       state, [] { MICROPROFILE_SCOPEI("bench", "work", 0xff00ff00); },
       [] { MicroProfileFlip(nullptr); });
 }
-BENCHMARK(microprofile_on)->UseManualTime()->Iterations(2000)->Repetitions(3);
 #endif
 
+void add_all(bool quick) {
+  const auto add = [quick](const char* name, auto body, int threads) {
+    auto* b = benchmark::RegisterBenchmark(name, body)->UseManualTime()->Threads(threads);
+    b->Iterations(quick ? 3 : 1000)->Repetitions(quick ? 1 : 7)->ReportAggregatesOnly(!quick);
+  };
+  for (const int threads : {1, 2}) {
+    add("empty_loop", &empty_loop, threads);
+    add("two_readings", &two_readings, threads);
+    add("neurolens_off", &neurolens_off, threads);
+    add(
+        "neurolens_stream",
+        [](benchmark::State& state) { neurolens_on(state, probe::Keep::everything); }, threads);
+    add(
+        "neurolens_ring", [](benchmark::State& state) { neurolens_on(state, probe::Keep::newest); },
+        threads);
+  }
+#ifdef NEUROLENS_HAVE_MICROPROFILE
+  add("microprofile", &microprofile_on, 1);
+#endif
+}
+
 }  // namespace
+
+int main(int argc, char** argv) {
+  const bool quick = argc > 1 && std::string(argv[1]) == "--quick";
+  if (quick) {
+    ++argv;
+    --argc;
+  }
+  add_all(quick);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  return benchmark::RunSpecifiedBenchmarks() > 0 ? 0 : 1;
+}

@@ -24,7 +24,9 @@ int main(int argc, char** argv) {
   using namespace neurolens;
   std::signal(SIGPIPE, let_the_call_fail);
   std::signal(SIGXFSZ, let_the_call_fail);
-  std::signal(SIGINT, on_interrupt);
+  // Who starts us with Ctrl-C ignored (a shell's background job) means it, also for programs that
+  // we start.
+  if (std::signal(SIGINT, on_interrupt) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
   std::signal(SIGTERM, on_interrupt);
   cli::Terminal terminal;
   cli::Context context{

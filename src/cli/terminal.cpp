@@ -92,8 +92,14 @@ Terminal::Terminal() : line_(std::make_shared<Line>()) {
   }
 }
 
+Terminal::Terminal(std::string& capture) : capture_(&capture), line_(std::make_shared<Line>()) {}
+
 void Terminal::out(std::string_view text) {
   clear_progress();
+  if (capture_ != nullptr) {
+    capture_->append(text);
+    return;
+  }
   if (failure_ != 0) return;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) failure_ = errno;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "neurolens/base/clock.hpp"
@@ -17,6 +18,9 @@ class Terminal {
  public:
   /// Looks at the process's standard streams and at NO_COLOR, COLUMNS, TERM.
   Terminal();
+  /// Keeps answers in `capture` instead of writing them to stdout; stderr is as ever. The string
+  /// outlives this. Nobody is looking: no width, no colour.
+  explicit Terminal(std::string& capture);
 
   /// Writes to stdout. Failures are remembered and reported by finish().
   void out(std::string_view text);
@@ -41,6 +45,7 @@ class Terminal {
   std::size_t width_ = 0;
   bool colour_ = false;
   int failure_ = 0;  ///< errno of the first failed write to stdout.
+  std::string* capture_ = nullptr;
   std::shared_ptr<Line> line_;
 };
 

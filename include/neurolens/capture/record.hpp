@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "neurolens/base/progress.hpp"
 #include "neurolens/base/result.hpp"
 #include "neurolens/base/units.hpp"
 #include "neurolens/capture/sampled_profile.hpp"
@@ -48,6 +49,9 @@ struct RecordOptions {
   bool memory = false;
   /// Empty: libneurolens_memory.so beside this program or in its ../lib.
   std::string memory_library;
+  /// Cancelling detaches from a process; a command is sent SIGTERM and waited for. Either way the
+  /// recording so far is the result.
+  Attention attention;
 };
 
 struct Recording {
@@ -65,7 +69,8 @@ struct Recording {
 /// Runs or attaches, samples, and waits for the end.
 /// Errors: bad_request, not_found (no such program or process), unavailable (the kernel forbids
 /// sampling; the sentence says which setting), permission_denied (attach). Threads: one recording
-/// at a time per process; SIGINT and SIGQUIT are left to the command meanwhile.
+/// at a time per process; SIGINT and SIGQUIT are left to the command meanwhile (attached, they
+/// reach this process as ever).
 [[nodiscard]] Result<Recording> record(const RecordOptions& options);
 
 /// What a Run says about its surroundings.

@@ -110,6 +110,24 @@ struct Edge {
 /// Who calls whom, most samples first.
 [[nodiscard]] std::vector<Edge> call_edges(const SampledProfile& profile);
 
+/// Everything about one function. Shares are of all samples.
+struct FunctionDetail {
+  FunctionCost cost;
+  std::vector<NamedCost> callers, callees;  ///< Samples with that call on the stack.
+  std::vector<NamedCost> lines;             ///< "file:line" where its own samples fell.
+};
+[[nodiscard]] FunctionDetail function_detail(const SampledProfile& profile, FunctionId function);
+
+/// Functions that a person means by `name`: the whole name, or without parameters, or without the
+/// leading scopes either ("relax" finds "grid::relax(int)").
+[[nodiscard]] std::vector<FunctionId> functions_named(const SampledProfile& profile,
+                                                      std::string_view name);
+
+/// The same functions without those of other modules. `module` is a path or its last part.
+[[nodiscard]] std::vector<FunctionCost> of_module(const SampledProfile& profile,
+                                                  std::vector<FunctionCost> costs,
+                                                  std::string_view module);
+
 /// Functions whose own or cumulative share is at least `threshold` (in [0, 1]); outermost frames
 /// that explain nothing (their share is nearly all of it and they do nothing themselves: _start,
 /// main, a thread's entry) are left out. Largest cumulative share first.

@@ -44,7 +44,8 @@
   X(solve_bvp)                 \
   X(inventory)                 \
   X(deps)                      \
-  X(map)
+  X(map)                       \
+  X(agent)
 
 namespace neurolens::cli {
 

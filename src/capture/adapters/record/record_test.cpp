@@ -271,6 +271,7 @@ TEST_F(RecordTest, MemoryOfAProgramIsExact) {
         found.allocations += s.allocations;
         found.allocated += s.allocated;
         found.live += s.live;
+        found.peak += s.peak;  // exact where one stack matches
         break;
       }
     }
@@ -281,7 +282,22 @@ TEST_F(RecordTest, MemoryOfAProgramIsExact) {
   EXPECT_EQ(site_of("planted_churn").live.count, 0);
   EXPECT_EQ(site_of("planted_leak").allocations, 1u);
   EXPECT_EQ(site_of("planted_leak").live.count, 1234);
-  EXPECT_GE(m.live_at_exit.count, 1234);
+  const auto expect_site = [&](const char* name, std::uint64_t allocations, std::int64_t bytes,
+                               std::int64_t live) {
+    const MemorySite s = site_of(name);
+    EXPECT_EQ(s.allocations, allocations) << name;
+    EXPECT_EQ(s.allocated.count, bytes) << name;
+    EXPECT_EQ(s.live.count, live) << name;
+  };
+  expect_site("planted_realloc", 4, 10 + 1000 + 500 + 5000, 0);
+  expect_site("planted_c_aligned", 3, 640 + 1000 + 70, 0);
+  expect_site("planted_new", 3, 6 * 384 + 33, 33);
+  std::int64_t jobs = 0;
+  for (int i = 0; i < 2000; ++i) jobs += 16 + i % 100;
+  expect_site("planted_job", 2000, jobs, 0);  // allocated by four threads, freed by four others
+  EXPECT_EQ(site_of("planted_job").peak.count, jobs);
+  EXPECT_GE(m.live_at_exit.count, 1234 + 33);
+  EXPECT_GE(m.peak.count, jobs);
   for (const MemorySite& s : m.sites) {  // the observer's own run time is not the program's
     for (const FunctionId f : s.stack) {
       const std::string& module = m.modules[m.functions[f.index()].module.index()].path;
@@ -359,6 +375,42 @@ TEST(Views, KnownProfileGivesKnownNumbers) {
   const auto hot = bottlenecks(p, 0.3);
   ASSERT_EQ(hot.size(), 2u);  // main is folded away
   EXPECT_EQ(line_costs(p)[0].name, "a.cpp:7");
+  const FunctionDetail f = function_detail(p, FunctionId(1u));
+  EXPECT_EQ(f.cost.own_samples, 6u);
+  ASSERT_EQ(f.callers.size(), 2u);
+  EXPECT_EQ(f.callers[0].name, "main");
+  EXPECT_EQ(f.callers[0].samples, 10u);
+  EXPECT_EQ(f.callers[1].name, "g");
+  EXPECT_EQ(f.callers[1].samples, 6u);
+  ASSERT_EQ(f.callees.size(), 1u);
+  EXPECT_EQ(f.callees[0].samples, 10u);
+  ASSERT_EQ(f.lines.size(), 1u);
+  EXPECT_EQ(f.lines[0].samples, 6u);
+  EXPECT_EQ(of_module(p, costs, "a").size(), 3u);
+  EXPECT_EQ(of_module(p, costs, "/bin/a").size(), 3u);
+  EXPECT_EQ(of_module(p, costs, "b").size(), 0u);
+}
+
+TEST(Views, FunctionsAreFoundByWhatPeopleCallThem) {
+  SampledProfile p;
+  for (const char* name :
+       {"(anonymous namespace)::relax<3>(int)", "grid::relax(double, void (*)(int)) const", "relax",
+        "prelax(int)", "operator()(int)"}) {
+    p.functions.push_back({name, ModuleId(0u), "", false});
+  }
+  const auto found = [&](std::string_view name) {
+    std::vector<std::uint32_t> ids;
+    for (const FunctionId f : functions_named(p, name)) ids.push_back(f.value);
+    return ids;
+  };
+  using Ids = std::vector<std::uint32_t>;
+  EXPECT_EQ(found("relax"), (Ids{1, 2}));
+  EXPECT_EQ(found("relax<3>"), Ids{0});
+  EXPECT_EQ(found("grid::relax"), Ids{1});
+  EXPECT_EQ(found("prelax(int)"), Ids{3});
+  EXPECT_EQ(found("operator()"), Ids{4});
+  EXPECT_EQ(found("lax"), Ids{});
+  EXPECT_EQ(found(""), Ids{});
 }
 
 TEST(Views, WilsonIntervalMatchesItsTable) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 #include <unordered_map>
+#include <utility>
 
 #include "adapters/record/address_space.hpp"
 #include "adapters/record/child.hpp"
@@ -201,9 +202,9 @@ Result<Recording> record_command(const RecordOptions& o) {
     NEUROLENS_TRY(memory.prepare(o.memory_library));
     environment = memory.environment();
   }
-  const IgnoreInterrupts ignore;
   Child child;
   NEUROLENS_TRY(child.prepare(o.command, environment));
+  const IgnoreInterrupts ignore;  // from here on: the program keeps what we had
   PerfEvents events;
   NEUROLENS_TRY(events.open({child.pid()}, perf_options(o)));
   Follower follower(o.unwind == Unwind::dwarf);
@@ -214,18 +215,23 @@ Result<Recording> record_command(const RecordOptions& o) {
   const PerfSink sink = follower.sink();
   const int ended_fd = static_cast<int>(syscall(SYS_pidfd_open, child.pid(), 0));
   int status = 0;
-  bool ended = false;
+  bool ended = false, asked = false;
   while (!ended && (o.duration.count == 0 || now_ns() - begin < o.duration.count)) {
     events.wait(kBeatMs, ended_fd);
     events.drain(sink, false);
     ended = child.ended(false, status);
+    if (o.attention.cancelled() && !ended && !std::exchange(asked, true))
+      kill(child.pid(), SIGTERM);
   }
-  if (ended_fd >= 0) close(ended_fd);
   const std::int64_t end = now_ns();
   events.disable();
   events.drain(sink, true);
   recording.profile = finish(follower, events, o, begin, end);
-  child.ended(true, status);
+  while (!child.ended(false, status)) {  // the duration is over, the program is not
+    if (o.attention.cancelled() && !std::exchange(asked, true)) kill(child.pid(), SIGTERM);
+    events.wait(kBeatMs, ended_fd);
+  }
+  if (ended_fd >= 0) close(ended_fd);
   note_end(recording, status);
   recording.peak_resident = Bytes{std::int64_t{child.peak_resident_kib()} * 1024};
   if (o.memory) {
@@ -248,7 +254,8 @@ Result<Recording> record_process(const RecordOptions& o) {
   const PerfSink sink = follower.sink();
   const int ended_fd = static_cast<int>(syscall(SYS_pidfd_open, *o.pid, 0));
   const auto alive = [&] { return kill(static_cast<pid_t>(*o.pid), 0) == 0 || errno == EPERM; };
-  while (alive() && (o.duration.count == 0 || now_ns() - begin < o.duration.count)) {
+  while (alive() && !o.attention.cancelled() &&
+         (o.duration.count == 0 || now_ns() - begin < o.duration.count)) {
     events.wait(kBeatMs, o.duration.count != 0 ? -1 : ended_fd);
     events.drain(sink, false);
     if (read_text("/proc/" + std::to_string(*o.pid) + "/stat").find(") Z ") != std::string::npos)

@@ -36,6 +36,18 @@ std::vector<NamedCost> sorted_costs(const std::map<std::string, std::uint64_t>& 
   return costs;
 }
 
+/// "a::f(int) const" -> "a::f".
+std::string_view without_parameters(std::string_view name) {
+  const std::size_t close = name.rfind(')');
+  if (close == std::string_view::npos) return name;
+  int depth = 0;
+  for (std::size_t i = close + 1; i-- > 0;) {
+    if (name[i] == ')') ++depth;
+    if (name[i] == '(' && --depth == 0) return i == 0 ? name : name.substr(0, i);
+  }
+  return name;
+}
+
 Nanoseconds part_of(Nanoseconds whole, double share) {
   return Nanoseconds{std::llround(static_cast<double>(whole.count) * share)};
 }
@@ -150,6 +162,48 @@ std::vector<FunctionCost> bottlenecks(const SampledProfile& p, double threshold)
     return a.cumulative_samples > b.cumulative_samples;
   });
   return result;
+}
+
+FunctionDetail function_detail(const SampledProfile& p, FunctionId function) {
+  FunctionDetail detail;
+  for (const FunctionCost& c : function_costs(p)) {
+    if (c.function == function) detail.cost = c;
+  }
+  std::map<std::string, std::uint64_t> callers, callees, lines;
+  for (const Edge& e : call_edges(p)) {
+    if (e.callee == function) callers[p.functions[e.caller.index()].name] += e.samples;
+    if (e.caller == function) callees[p.functions[e.callee.index()].name] += e.samples;
+  }
+  for (const Sample& s : p.samples) {
+    if (p.nodes[s.node.index()].function != function || s.line == 0) continue;
+    ++lines[p.functions[function.index()].file + ":" + std::to_string(s.line)];
+  }
+  detail.callers = sorted_costs(callers, p.samples.size());
+  detail.callees = sorted_costs(callees, p.samples.size());
+  detail.lines = sorted_costs(lines, p.samples.size());
+  return detail;
+}
+
+std::vector<FunctionId> functions_named(const SampledProfile& p, std::string_view name) {
+  std::vector<FunctionId> found;
+  for (std::size_t f = 0; f < p.functions.size(); ++f) {
+    const std::string_view whole = p.functions[f].name;
+    const std::string_view bare = without_parameters(whole);
+    const bool scoped = bare.size() > name.size() + 2 && bare.ends_with(name) &&
+                        bare.substr(bare.size() - name.size() - 2, 2) == "::";
+    if (!name.empty() && (whole == name || bare == name || scoped)) found.emplace_back(f);
+  }
+  return found;
+}
+
+std::vector<FunctionCost> of_module(const SampledProfile& p, std::vector<FunctionCost> costs,
+                                    std::string_view module) {
+  const auto elsewhere = [&](const FunctionCost& c) {
+    const std::string_view path = p.modules[p.functions[c.function.index()].module.index()].path;
+    return path != module && path.substr(path.rfind('/') + 1) != module;
+  };
+  costs.erase(std::remove_if(costs.begin(), costs.end(), elsewhere), costs.end());
+  return costs;
 }
 
 std::string collapsed_stacks(const SampledProfile& p) {

@@ -1,15 +1,17 @@
 // planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
 // planted shapes SECONDS     inlining, recursion, a shared object, two threads
-// planted work ROUNDS        a fixed amount of the same work; prints its wall seconds
-// planted memory             a known script of allocations, 1,234 bytes leaked
+// planted work ROUNDS        a fixed amount of the same work; prints its wall and processor seconds
+// planted memory             a known script of allocations, 1,267 bytes leaked
 // planted exit N             ends with status N; planted abort; planted cat: stdin to stdout
 #include <time.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 extern "C" std::uint64_t planted_in_library(std::uint64_t n);
 
@@ -87,6 +89,66 @@ __attribute__((noinline)) void planted_churn() {
   }
 }
 
+void keep(void* p) {
+  asm volatile("" : : "r"(p) : "memory");
+}
+/// Four allocations, 10 + 1,000 + 500 + 5,000 bytes, one alive at a time.
+__attribute__((noinline)) void planted_realloc() {
+  void* p = std::malloc(10);
+  for (const std::size_t bytes : {1000u, 500u, 5000u}) {
+    keep(p);
+    p = std::realloc(p, bytes);
+  }
+  keep(p);
+  std::free(p);
+}
+/// 640 + 1,000 + 70 bytes, together alive.
+__attribute__((noinline)) void planted_c_aligned() {
+  void* a = std::aligned_alloc(64, 640);
+  void* b = nullptr;
+  if (posix_memalign(&b, 256, 1000) != 0) std::abort();
+  void* c = std::calloc(10, 7);
+  for (void* p : {a, b, c}) keep(p);
+  for (void* p : {a, b, c}) std::free(p);
+}
+struct alignas(128) Wide {
+  char bytes[384];
+};
+/// 384 + 5 x 384 + 33 bytes through operator new, aligned and not; the 33 leak.
+__attribute__((noinline)) void planted_new() {
+  auto* one = new Wide;
+  auto* five = new Wide[5];
+  keep(one);
+  keep(five);
+  delete one;
+  delete[] five;
+  keep(new char[33]);
+}
+/// A block that another thread frees: 4 workers, 500 blocks of 16 to 115 bytes each.
+__attribute__((noinline)) void* planted_job(int i) {
+  return std::malloc(16 + static_cast<std::size_t>(i) % 100);
+}
+void planted_pool() {
+  constexpr int kWorkers = 4, kJobs = 2000;
+  static void* blocks[kJobs];
+  std::atomic<int> next{0};
+  std::vector<std::thread> workers;
+  for (int w = 0; w < kWorkers; ++w) {
+    workers.emplace_back([&] {
+      for (int i = next.fetch_add(1); i < kJobs; i = next.fetch_add(1)) blocks[i] = planted_job(i);
+    });
+  }
+  for (auto& w : workers) w.join();
+  workers.clear();
+  next = 0;
+  for (int w = 0; w < kWorkers; ++w) {
+    workers.emplace_back([&] {
+      for (int i = next.fetch_add(1); i < kJobs; i = next.fetch_add(1)) std::free(blocks[i]);
+    });
+  }
+  for (auto& w : workers) w.join();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -99,8 +161,10 @@ int main(int argc, char** argv) {
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (int i = 0; i < static_cast<int>(seconds); ++i) one_round();
     clock_gettime(CLOCK_MONOTONIC, &b);
-    std::printf("%.6f\n", static_cast<double>(b.tv_sec - a.tv_sec) +
-                              static_cast<double>(b.tv_nsec - a.tv_nsec) * 1e-9);
+    std::printf("%.6f %.6f\n",
+                static_cast<double>(b.tv_sec - a.tv_sec) +
+                    static_cast<double>(b.tv_nsec - a.tv_nsec) * 1e-9,
+                cpu_seconds());
   } else if (std::strcmp(what, "shapes") == 0) {
     std::thread second([seconds] { shapes(seconds); });
     shapes(seconds);
@@ -108,6 +172,10 @@ int main(int argc, char** argv) {
   } else if (std::strcmp(what, "memory") == 0) {
     planted_churn();
     static_cast<void>(planted_leak());
+    planted_realloc();
+    planted_c_aligned();
+    planted_new();
+    planted_pool();
   } else if (std::strcmp(what, "exit") == 0) {
     return static_cast<int>(seconds);
   } else if (std::strcmp(what, "abort") == 0) {
