@@ -5,7 +5,28 @@
 #include <algorithm>
 #include <cassert>
 
+#include "neurolens/base/text.hpp"
+
 namespace neurolens::report {
+namespace {
+
+/// Every mark that Markdown or the HTML within it could take as more than itself.
+std::string escape_marks(std::string_view text) {
+  constexpr std::string_view kMarks = "|<>&`*_[]\\~";
+  std::string out;
+  for (const char c : text) {
+    if (kMarks.find(c) != std::string_view::npos) out += '\\';
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string markdown_text(std::string_view text) {
+  constexpr std::size_t kLongest = 400;
+  return escape_marks(printable(elide_middle(to_valid_utf8(text), kLongest)));
+}
 
 void Table::add_column(std::string title, Align align, bool flexible) {
   columns_.push_back({std::move(title), align, flexible});
@@ -52,22 +73,13 @@ std::string Table::text(std::size_t width) const {
 }
 
 std::string Table::markdown() const {
-  const auto escape = [](std::string_view cell) {
-    std::string out;
-    for (const char c : cell) {
-      if (c == '|' || c == '<' || c == '`' || c == '*' || c == '_' || c == '[' || c == '\\')
-        out += '\\';
-      out += c == '\n' || c == '\r' ? ' ' : c;
-    }
-    return out;
-  };
   std::string out = "|";
-  for (const auto& column : columns_) out += fmt::format(" {} |", escape(column.title));
+  for (const auto& column : columns_) out += fmt::format(" {} |", escape_marks(column.title));
   out += "\n|";
   for (const auto& column : columns_) out += column.align == Align::left ? "---|" : "---:|";
   for (const auto& row : rows_) {
     out += "\n|";
-    for (const auto& cell : row) out += fmt::format(" {} |", escape(cell));
+    for (const auto& cell : row) out += fmt::format(" {} |", escape_marks(cell));
   }
   return out + "\n";
 }

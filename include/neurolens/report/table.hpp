@@ -26,6 +26,10 @@ using neurolens::rate_scale;
 using neurolens::Scale;
 using neurolens::time_scale;
 
+/// `text` as Markdown prose that shows it as it is: printable, marks escaped, very long text cut in
+/// its middle.
+[[nodiscard]] std::string markdown_text(std::string_view text);
+
 /// Side of its column that a cell sticks to.
 enum class Align { left, right };
 
