@@ -14,6 +14,12 @@ std::string time_cell(const Scale& scale, double value, double largest) {
   return fmt::format("{} {}", format_in(scale, value, largest), scale.unit);
 }
 
+/// Nobody reads more of a name, and a model's author may have chosen 10,000 characters.
+std::string shown_name(std::string_view name) {
+  constexpr std::size_t kLongest = 120;
+  return elide_middle(printable(name), kLongest);
+}
+
 Table by_op(const analyze::Summary& summary, std::size_t shown) {
   const auto& ops = summary.ops;
   const double largest = ops.empty() ? 0 : ops.front().time_ns;
@@ -35,7 +41,7 @@ Table by_op(const analyze::Summary& summary, std::size_t shown) {
   if (bounds) table.add_column("of roof", Align::right);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& op = ops[i];
-    std::vector<std::string> row{std::to_string(i + 1), printable(op.name), printable(op.type),
+    std::vector<std::string> row{std::to_string(i + 1), shown_name(op.name), shown_name(op.type),
                                  time_cell(scale, op.time_ns, largest),
                                  format_share(op.share_ratio)};
     if (intervals) row.push_back(interval_cell(op.interval, scale.divisor, largest));
@@ -58,7 +64,7 @@ Table by_type(const analyze::Summary& summary, std::size_t shown) {
   table.add_column("share", Align::right);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& type = summary.types[i];
-    table.add_row({std::to_string(i + 1), printable(type.type), std::to_string(type.count),
+    table.add_row({std::to_string(i + 1), shown_name(type.type), std::to_string(type.count),
                    time_cell(scale, type.time_ns, largest), format_share(type.share_ratio)});
   }
   return table;

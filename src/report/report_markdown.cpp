@@ -4,6 +4,8 @@
 
 #include "headline.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/report/compare.hpp"
+#include "neurolens/report/findings.hpp"
 #include "neurolens/report/render.hpp"
 #include "ranking.hpp"
 
@@ -54,7 +56,7 @@ std::string certainty(const run::Run& run, const analyze::Summary& summary) {
       fmt::format("{} warm-up and {} disturbed iterations are kept in the Run and left out here. ",
                   summary.warmup_count, summary.disturbed_count);
   out += fmt::format("Integrity of the measurement: {}.\n", run.overhead.integrity);
-  for (const auto& reason : run.overhead.reasons) out += "- " + printable(reason) + "\n";
+  for (const auto& reason : run.overhead.reasons) out += "- " + markdown_text(reason) + "\n";
   return out;
 }
 
@@ -89,16 +91,52 @@ std::string setting(const run::Run& run) {
   return table.markdown();
 }
 
+std::string gain_cell(const analyze::Insight& insight) {
+  if (!insight.gain_ns) return "-";
+  std::string text = format_time(*insight.gain_ns);
+  if (insight.gain_ratio) text += fmt::format(" ({})", format_share(*insight.gain_ratio));
+  return text;
+}
+
+std::string insight_section(const Findings& findings) {
+  if (findings.insights.empty()) return "No rule found anything to do.\n";
+  std::string out;
+  for (std::size_t i = 0; i < findings.insights.size(); ++i) {
+    const auto& insight = findings.insights[i];
+    out += fmt::format("{}. **{}**", i + 1, markdown_text(insight.title));
+    if (insight.gain_ns) out += fmt::format(" - save up to {}", gain_cell(insight));
+    out += fmt::format("  \n   {}  \n", markdown_text(insight.message));
+    if (!insight.suggestions.empty())
+      out += fmt::format("   Try: {}  \n", markdown_text(join(insight.suggestions, " ")));
+    if (!insight.next_step.empty())
+      out += fmt::format("   Next: {}  \n", markdown_text(insight.next_step));
+    out += fmt::format("   {} confidence{}{}; rule {}\n", analyze::to_string(insight.confidence),
+                       insight.confidence_reason.empty() ? "" : ": ",
+                       markdown_text(insight.confidence_reason), insight.rule);
+  }
+  return out;
+}
+
+std::string comparison_section(const Findings& findings) {
+  const ComparisonView view{*findings.baseline, *findings.run, *findings.comparison,
+                            findings.baseline_path, findings.run_path};
+  constexpr std::size_t kRows = 20;
+  std::string text = comparison_markdown(view, kRows);
+  return "\n## Against the baseline\n\n" + text.substr(2);  // its title becomes the first line
+}
+
 }  // namespace
 
-std::string report_markdown(const run::Run& run, const analyze::Summary& summary,
-                            std::string_view run_path) {
-  std::string out = fmt::format("# {}\n\n", describe_workload(run));
+std::string findings_markdown(const Findings& findings) {
+  const run::Run& run = *findings.run;
+  const analyze::Summary& summary = findings.summary;
+  std::string out = fmt::format("# {}\n\n", markdown_text(describe_workload(run)));
   if (const auto sentence = iteration_sentence(run, summary))
     out += fmt::format("**{}**", *sentence);
   for (const auto& piece : rate_sentences(run, summary)) out += " · " + piece;
   out += "\n\n" + join(trust_sentences(run, summary), "; ") + ".\n";
 
+  out += "\n## What to do\n\n" + insight_section(findings);
   out += "\n## Where the time goes\n\n";
   const std::size_t shown = std::min(kTopOps, summary.ops.size());
   out += ranking(summary, GroupBy::op, shown).markdown();
@@ -109,16 +147,17 @@ std::string report_markdown(const run::Run& run, const analyze::Summary& summary
   }
   out += "\n### By type\n\n" + ranking(summary, GroupBy::type, summary.types.size()).markdown();
   out += "\n## How sure\n\n" + certainty(run, summary);
+  if (findings.comparison) out += comparison_section(findings);
   out += "\n## What was measured\n\n" + setting(run);
-  if (!run.config.command.empty()) {
+  if (!run.config.command.empty())
     out += fmt::format("\nAgain with:\n\n    {}\n", printable(join(run.config.command, " ")));
-  }
-  if (!run.notes.empty()) {
+  if (const auto sentences = unknowns(findings); !sentences.empty()) {
     out += "\n## What is not known\n\n";
-    for (const auto& note : run.notes) out += "- " + printable(note) + "\n";
+    for (const auto& note : sentences) out += "- " + markdown_text(note) + "\n";
   }
-  out += fmt::format("\nThe Run: `{}` (neurolens {}).\n", printable(run_path),
-                     printable(run.neurolens_version));
+  out += fmt::format("\nThe Run: {} (neurolens {}).\n",
+                     findings.run_path.empty() ? run.run_id : markdown_text(findings.run_path),
+                     markdown_text(run.neurolens_version));
   return out;
 }
 

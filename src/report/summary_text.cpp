@@ -50,8 +50,9 @@ std::string summary_text(const run::Run& run, const analyze::Summary& summary,
     out += "\n" + ranking(summary, options.by, shown).text(options.width) +
            rest_line(summary, shown, options);
   }
+  if (!options.what_to_do.empty()) out += "\n" + options.what_to_do;
   if (!options.run_path.empty()) {
-    out += fmt::format("\nRun: {}    next: neurolens report {} --md report.md\n",
+    out += fmt::format("\nRun: {}    next: neurolens report {} --html report.html\n",
                        printable(options.run_path), printable(options.run_path));
   }
   return out;

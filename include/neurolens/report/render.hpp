@@ -22,8 +22,9 @@ struct TextOptions {
   std::size_t width = 100;              ///< Columns of the terminal; 0: unlimited.
   std::optional<std::size_t> top = 10;  ///< Rows of the ranking; nullopt: all.
   GroupBy by = GroupBy::op;
-  bool colour = false;        ///< Escape codes; only where they carry meaning.
-  std::string run_path = {};  ///< Named in the hints; empty when there is no file.
+  bool colour = false;          ///< Escape codes; only where they carry meaning.
+  std::string run_path = {};    ///< Named in the hints; empty when there is no file.
+  std::string what_to_do = {};  ///< Stands behind the ranking; see what_to_do().
 };
 
 /// Headline, number, ranking, next command; ends with a line break.
@@ -33,11 +34,6 @@ struct TextOptions {
 /// One JSON document, see schema/summary.schema.json. Without `top` all ops.
 [[nodiscard]] std::string summary_json(const run::Run& run, const analyze::Summary& summary,
                                        std::optional<std::size_t> top, GroupBy by);
-
-/// A report of one Run as Markdown: headline, where the time goes, how sure, what was measured,
-/// what is not known.
-[[nodiscard]] std::string report_markdown(const run::Run& run, const analyze::Summary& summary,
-                                          std::string_view run_path);
 
 /// "resnet50.onnx, ONNX Runtime 1.30.0 CPU, f32, ..." pieces joined by " · ".
 [[nodiscard]] std::string describe_workload(const run::Run& run);

@@ -4,7 +4,9 @@
 
 #include <charconv>
 
+#include "neurolens/analyze/insights.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/report/findings.hpp"
 #include "store.hpp"
 
 namespace neurolens::cli {
@@ -37,8 +39,18 @@ Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given) {
 }
 
 report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
-                                 report::GroupBy by, const std::string& run_path) {
-  return {context.terminal.width(), top, by, context.terminal.colour(), run_path};
+                                 report::GroupBy by, const std::string& run_path,
+                                 const run::Run& run, const analyze::Summary& summary) {
+  constexpr std::size_t kInsights = 5;
+  const analyze::InsightInput input{run, summary, nullptr, nullptr,
+                                    run_path.empty() ? "RUN" : run_path};
+  const auto insights = analyze::find_insights(input, analyze::RuleSet::builtin());
+  return {context.terminal.width(),
+          top,
+          by,
+          context.terminal.colour(),
+          run_path,
+          report::what_to_do(insights, kInsights, context.terminal.width())};
 }
 
 }  // namespace neurolens::cli

@@ -26,7 +26,9 @@ Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& t
 /// A seed as given; absent: 1. Errors: out_of_range when negative.
 Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given);
 
+/// Options for the text about `run`, with what the rules say of it.
 report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
-                                 report::GroupBy by, const std::string& run_path);
+                                 report::GroupBy by, const std::string& run_path,
+                                 const run::Run& run, const analyze::Summary& summary);
 
 }  // namespace neurolens::cli

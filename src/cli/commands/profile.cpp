@@ -128,7 +128,8 @@ class Profile final : public Command {
     } else {
       constexpr std::size_t kRows = 10;
       context.terminal.out(report::summary_text(
-          measured, *summary, text_options(context, kRows, report::GroupBy::op, path)));
+          measured, *summary,
+          text_options(context, kRows, report::GroupBy::op, path, measured, *summary)));
     }
     return kDone;
   }

@@ -29,7 +29,8 @@ Result<int> profile_program(Context& context, const ProgramRequest& request) {
   } else {
     constexpr std::size_t kRows = 10;  // on stderr: stdout was the program's
     context.terminal.err(report::summary_text(
-        measured.run, *summary, text_options(context, kRows, report::GroupBy::op, request.output)));
+        measured.run, *summary,
+        text_options(context, kRows, report::GroupBy::op, request.output, measured.run, *summary)));
   }
   if (measured.exit_signal) return 128 + *measured.exit_signal;
   return measured.exit_status.value_or(kDone);

@@ -3,6 +3,11 @@
 #include "builtin.hpp"
 #include "common.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/report/findings.hpp"
+#include "neurolens/run/run.hpp"
+#include "rules.hpp"
+#include "store.hpp"
+#include "version.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -11,29 +16,87 @@ class Report final : public Command {
  public:
   [[nodiscard]] std::string name() const override { return "report"; }
   [[nodiscard]] std::string summary() const override {
-    return "write a report of one Run (Markdown)";
+    return "write a report of one Run, alone or against a baseline";
   }
   void declare(Options& options) override {
     options.positional(
         "run", path_,
         "A Run file, or one in the store: @latest, @baseline:NAME, beginning of an id");
+    options.value("--baseline", "RUN", baseline_, "Compare with this Run");
     options.value("--md", "FILE", markdown_, "Write Markdown to FILE (/dev/stdout prints it)");
+    options.value("--json", "FILE", json_,
+                  "Write the findings as one JSON document to FILE (schema/findings.schema.json)");
+    options.flag("--text", text_,
+                 "Print the findings, most valuable first (without another output)");
+    options.value("--budget", "TOKENS", budget_,
+                  "Text: stop before this many tokens (default: 2000)");
+    options.values("--rules", "FILE", rules_, "Add or replace rules from FILE; may be repeated");
+    options.flag("--no-embed", no_embed_, "JSON: leave out the Run itself");
+    options.value("--margin", "RATIO", margin_,
+                  "Baseline: change that two launches can show by luck (default: 0.10)");
+    options.flag("--force", force_, "Compare even other hardware, inputs or models");
     options.example("neurolens report resnet50.run.json --md resnet50.md");
+    options.example("neurolens report resnet50.run.json --text --budget 1000");
   }
+
   Result<int> run(Context& context) override {
-    if (!markdown_) {
-      return Error{Errc::bad_request, "Nothing to write was named; add --md FILE.", "report"};
+    NEUROLENS_ASSIGN(const std::size_t budget, checked_budget());
+    NEUROLENS_ASSIGN(const auto rules, load_rules(context, rules_));
+    NEUROLENS_ASSIGN(const run::Run loaded, load_run(context, path_));
+    std::optional<run::Run> baseline;
+    if (baseline_) {
+      NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_));
     }
-    NEUROLENS_ASSIGN(const auto loaded, load_summary(context, path_));
-    NEUROLENS_TRY(context.files.write_atomic(
-        *markdown_, report::report_markdown(loaded.run, loaded.summary, path_)));
-    context.terminal.err(fmt::format("wrote {}\n", printable(*markdown_)));
+    report::FindingsRequest request;
+    request.run_path = path_;
+    request.rules = &rules;
+    request.compare.margin = margin_.value_or(request.compare.margin);
+    request.compare.force = force_;
+    if (baseline) {
+      request.baseline = &*baseline;
+      request.baseline_path = *baseline_;
+    }
+    NEUROLENS_ASSIGN(const auto findings, report::make_findings(loaded, std::move(request)));
+    NEUROLENS_TRY(write_files(context, findings));
+    if (text_ || (!markdown_ && !json_))
+      context.terminal.out(report::findings_text(findings, budget));
     return kDone;
   }
 
  private:
+  [[nodiscard]] Result<std::size_t> checked_budget() const {
+    constexpr std::int64_t kDefault = 2000;
+    constexpr std::int64_t kLeast = 50;
+    const std::int64_t budget = budget_.value_or(kDefault);
+    if (budget < kLeast)
+      return Error{Errc::out_of_range, "A budget has at least 50 tokens.", "--budget"};
+    return static_cast<std::size_t>(budget);
+  }
+
+  Status write_files(Context& context, const report::Findings& findings) const {
+    const auto write = [&](const std::optional<std::string>& path, const auto& make) -> Status {
+      if (!path) return {};
+      NEUROLENS_TRY(context.files.write_atomic(*path, make()));
+      context.terminal.err(fmt::format("wrote {}\n", printable(*path)));
+      return {};
+    };
+    NEUROLENS_TRY(write(markdown_, [&] { return report::findings_markdown(findings); }));
+    return write(json_, [&] {
+      const std::string document = no_embed_ ? "" : run::to_json(*findings.run);
+      return report::findings_json(findings, {document, kVersion});
+    });
+  }
+
   std::string path_;
+  std::optional<std::string> baseline_;
   std::optional<std::string> markdown_;
+  std::optional<std::string> json_;
+  std::optional<std::int64_t> budget_;
+  std::optional<double> margin_;
+  std::vector<std::string> rules_;
+  bool text_ = false;
+  bool no_embed_ = false;
+  bool force_ = false;
 };
 
 }  // namespace

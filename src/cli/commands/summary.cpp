@@ -32,7 +32,8 @@ class Summary final : public Command {
       context.terminal.out(report::summary_json(loaded.run, loaded.summary, top, by));
     } else {
       context.terminal.out(
-          report::summary_text(loaded.run, loaded.summary, text_options(context, top, by, path_)));
+          report::summary_text(loaded.run, loaded.summary,
+                               text_options(context, top, by, path_, loaded.run, loaded.summary)));
     }
     return kDone;
   }
