@@ -98,6 +98,8 @@ class TreeBuilder {
                      fmt::format("The key {} stands twice in one mapping.", json::quote(name)));
       }
       NEUROLENS_ASSIGN(json::Value child, build(entry.second, depth + 1));
+      child.key_line = entry.first.Mark().line + 1;
+      child.key_column = entry.first.Mark().column + 1;
       members.emplace_back(name, std::move(child));
     }
     return json::Value(std::move(members));

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "series.hpp"
 #include "sqlite.hpp"
 
 namespace neurolens::store {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 // WITHOUT ROWID keeps the ops of a run together and needs no second tree.
 constexpr const char* kSchema = R"(
@@ -22,7 +23,8 @@ constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS tags (seq INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (seq, key)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS tags_by_value ON tags (key, value, seq);
   CREATE TABLE IF NOT EXISTS ops (name TEXT NOT NULL, seq INTEGER NOT NULL, time_ns REAL NOT NULL, PRIMARY KEY (name, seq)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS baselines (name TEXT PRIMARY KEY, run_id TEXT NOT NULL, set_at TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS baselines (name TEXT NOT NULL, series TEXT NOT NULL, run_id TEXT NOT NULL,
+    set_at TEXT NOT NULL, PRIMARY KEY (name, series)) WITHOUT ROWID;
 )";
 
 constexpr const char* kColumns =
@@ -111,10 +113,8 @@ struct Index::State {
         return take_run(seq, record.entry);
       case Record::Kind::remove:
         return take_removal(record.entry.run_id);
-      case Record::Kind::baseline: {
-        Statement s(database, "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?)");
-        return s.bind(record.name).bind(record.entry.run_id).bind(record.at).run();
-      }
+      case Record::Kind::baseline:
+        return take_baseline(record);
     }
     return {};
   }
@@ -151,6 +151,19 @@ struct Index::State {
     for (const auto& o : e.headline.ops)
       NEUROLENS_TRY(op.bind(o.name).bind(seq).bind(o.time_ns).run());
     return {};
+  }
+
+  Status take_baseline(const Record& record) {
+    Statement found(database, fmt::format("SELECT {} FROM runs r WHERE r.run_id = ?", kColumns));
+    found.bind(record.entry.run_id);
+    NEUROLENS_ASSIGN(const bool there, found.step());
+    if (!there) return {};  // the line of the Run itself was damaged
+    Statement s(database, "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?)");
+    return s.bind(record.name)
+        .bind(series_of(entry_of(found)))
+        .bind(record.entry.run_id)
+        .bind(record.at)
+        .run();
   }
 
   Status take_removal(const std::string& run_id) {
@@ -249,7 +262,7 @@ Result<std::vector<Entry>> Index::begins_with(const std::string& prefix, int mos
 
 Result<std::vector<std::pair<Baseline, std::string>>> Index::baselines() {
   std::vector<std::pair<Baseline, std::string>> result;
-  Statement s(state_->database, "SELECT name, set_at, run_id FROM baselines ORDER BY name");
+  Statement s(state_->database, "SELECT name, set_at, run_id FROM baselines ORDER BY name, series");
   while (true) {
     NEUROLENS_ASSIGN(const bool more, s.step());
     if (!more) return result;
@@ -299,7 +312,7 @@ Result<std::vector<std::string>> Index::op_names(int most) {
 Result<std::string> Index::dump() {
   std::string text;
   for (const char* table : {"runs", "tags", "ops", "baselines"}) {
-    const int columns = table[0] == 'r' ? 20 : 3;
+    const int columns = table[0] == 'r' ? 20 : table[0] == 'b' ? 4 : 3;
     Statement s(state_->database, fmt::format("SELECT * FROM {} ORDER BY 1, 2", table));
     while (true) {
       NEUROLENS_ASSIGN(const bool more, s.step());

@@ -13,6 +13,7 @@
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/run/run.hpp"
+#include "series.hpp"
 
 namespace neurolens::store {
 namespace {
@@ -42,11 +43,33 @@ Entry describe(const run::Run& run, const Headline& headline) {
   return e;
 }
 
-/// Everything that must agree for two Runs to belong to one series.
-std::string series_of(const Entry& e) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", e.workload, e.host, e.backend,
-                     e.provider.value_or(""), e.precision.value_or(""), e.threads.value_or(-1),
-                     e.optimisation.value_or(""), e.batch_size.value_or(-1));
+/// The one of `all` that `name` means for a Run like `like`.
+Result<Entry> baseline_called(const std::vector<Baseline>& all, std::string_view name,
+                              const run::Run* like) {
+  std::vector<std::string> names;
+  std::vector<const Entry*> found;
+  for (const auto& baseline : all) {
+    names.push_back(baseline.name);
+    if (baseline.name != name) continue;
+    if (like != nullptr && same_series(baseline.entry, *like)) return baseline.entry;
+    found.push_back(&baseline.entry);
+  }
+  if (found.size() == 1) return *found.front();
+  if (found.empty()) {
+    return Error{Errc::not_found,
+                 fmt::format("There is no such baseline.{}", did_you_mean(name, names)),
+                 printable(name)};
+  }
+  std::string ids;
+  for (const auto* entry : found)
+    ids += fmt::format("{}{} ({})", ids.empty() ? "" : ", ", entry->run_id,
+                       printable(entry->workload));
+  return Error{
+      Errc::bad_request,
+      fmt::format("This name stands for one Run of each model, host and settings, and none "
+                  "of them is that of the Run at hand; name one by its id: {}.",
+                  ids),
+      printable(name)};
 }
 
 bool is_hash(std::string_view name) {
@@ -54,6 +77,16 @@ bool is_hash(std::string_view name) {
 }
 
 }  // namespace
+
+std::string series_of(const Entry& e) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", e.workload, e.host, e.backend,
+                     e.provider.value_or(""), e.precision.value_or(""), e.threads.value_or(-1),
+                     e.optimisation.value_or(""), e.batch_size.value_or(-1));
+}
+
+bool same_series(const Entry& entry, const run::Run& run) {
+  return series_of(entry) == series_of(describe(run, {}));
+}
 
 struct Store::State {
   FileSystem& files;
@@ -169,7 +202,7 @@ Result<std::vector<Entry>> Store::list(const Filter& filter) {
   return state_->index.list(filter);
 }
 
-Result<Entry> Store::resolve(std::string_view name) {
+Result<Entry> Store::resolve(std::string_view name, const run::Run* like) {
   NEUROLENS_TRY(state_->catch_up());
   if (name == "@latest") {
     NEUROLENS_ASSIGN(auto newest, state_->index.list({.limit = 1}));
@@ -179,15 +212,7 @@ Result<Entry> Store::resolve(std::string_view name) {
   constexpr std::string_view kBaseline = "@baseline:";
   if (name.starts_with(kBaseline)) {
     NEUROLENS_ASSIGN(const auto all, baselines());
-    std::vector<std::string> names;
-    for (const auto& baseline : all) {
-      if (baseline.name == name.substr(kBaseline.size())) return baseline.entry;
-      names.push_back(baseline.name);
-    }
-    return Error{Errc::not_found,
-                 fmt::format("There is no such baseline.{}",
-                             did_you_mean(name.substr(kBaseline.size()), names)),
-                 printable(name)};
+    return baseline_called(all, name.substr(kBaseline.size()), like);
   }
   constexpr int kShown = 6;
   if (name.empty() || name.find_first_not_of("0123456789abcdef-") != std::string_view::npos) {

@@ -83,6 +83,27 @@ TEST_F(StoreTest, NamesStandForRuns) {
   EXPECT_EQ(store.list()->size(), 2U);
 }
 
+TEST_F(StoreTest, OneNameIsTheBaselineOfEverySeries) {
+  Store store = open();
+  ASSERT_TRUE(store.add(sample(1, "resnet"), headline(1)).ok());
+  ASSERT_TRUE(store.add(sample(2, "bert"), headline(2)).ok());
+  ASSERT_TRUE(store.add(sample(3, "bert"), headline(3)).ok());
+  for (const std::uint64_t i : {1U, 2U})
+    ASSERT_TRUE(store.set_baseline("main", sample(i).run_id).ok());
+  EXPECT_EQ(store.baselines()->size(), 2U);
+  const run::Run bert = sample(9, "bert");
+  const run::Run other = sample(9, "other");
+  EXPECT_EQ(store.resolve("@baseline:main", &bert)->run_id, sample(2).run_id);
+  EXPECT_EQ(store.resolve("@baseline:main").error().code, Errc::bad_request);
+  EXPECT_EQ(store.resolve("@baseline:main", &other).error().code, Errc::bad_request);
+  ASSERT_TRUE(store.set_baseline("main", sample(3).run_id).ok());  // moves within its series
+  EXPECT_EQ(store.baselines()->size(), 2U);
+  EXPECT_EQ(store.resolve("@baseline:main", &bert)->run_id, sample(3).run_id);
+  const std::string grown = store.dump_index().value();
+  ASSERT_TRUE(store.rebuild_index().ok());
+  EXPECT_EQ(store.dump_index().value(), grown);
+}
+
 TEST_F(StoreTest, AddingTwiceChangesNothingAndOtherContentIsRefused) {
   Store store = open();
   ASSERT_TRUE(store.add(sample(1), headline(1)).ok());

@@ -63,6 +63,9 @@ class Value {
   /// 1-based place in the text; 0 when not known (JSON read by the fast parser).
   int line = 0;
   int column = 0;
+  /// Place of the key that this is the value of; 0 outside of YAML mappings.
+  int key_line = 0;
+  int key_column = 0;
 
  private:
   Data data_ = nullptr;

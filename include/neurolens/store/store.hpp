@@ -82,7 +82,8 @@ struct Filter {
   Sort sort = Sort::newest;
 };
 
-/// A name that stands for a Run.
+/// A name that stands for a Run. One name can stand for several: one of each series (workload, host
+/// class and settings), so that "main" is the baseline of every model that has one.
 struct Baseline {
   std::string name;
   std::string set_at;
@@ -134,16 +135,18 @@ class Store {
   /// O(log n + answer).
   [[nodiscard]] Result<std::vector<Entry>> list(const Filter& filter = {});
   /// The Run that `name` stands for: "@latest", "@baseline:NAME", or any unique beginning of its
-  /// run_id. Errors: not_found (close names are suggested), bad_request when several begin like
-  /// that.
-  [[nodiscard]] Result<Entry> resolve(std::string_view name);
+  /// run_id. A baseline of several series is chosen by `like`: the one of that Run's series.
+  /// Errors: not_found (close names are suggested), bad_request when several begin like that, or
+  /// stand for that and `like` does not decide.
+  [[nodiscard]] Result<Entry> resolve(std::string_view name, const run::Run* like = nullptr);
   /// Reads a Run and checks its hash. Errors: data_corrupt, not_found.
   [[nodiscard]] Result<run::Run> load(const Entry& entry);
   /// Marks a Run as removed; its object stays until collect(). Errors: not_found; bad_request for a
   /// baseline.
   Status remove(const std::string& run_id);
 
-  /// Lets `name` stand for a Run; a name that is in use moves. Errors: not_found, bad_request for
+  /// Lets `name` stand for a Run among the Runs of its series; a name that is in use there moves.
+  /// Errors: not_found, bad_request for
   /// an empty name or one with '@' or a control character.
   Status set_baseline(const std::string& name, const std::string& run_id);
   [[nodiscard]] Result<std::vector<Baseline>> baselines();
@@ -167,6 +170,10 @@ class Store {
   explicit Store(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// True when both belong to one series: same workload, host class (processor and cores), backend,
+/// provider, precision, threads, optimisation and batch size.
+[[nodiscard]] bool same_series(const Entry& entry, const run::Run& run);
 
 /// ${NEUROLENS_STORE}, or ${XDG_DATA_HOME:-~/.local/share}/neurolens.
 [[nodiscard]] std::string default_folder();

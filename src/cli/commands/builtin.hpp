@@ -13,6 +13,7 @@
   X(zoo_build)                 \
   X(profile)                   \
   X(record)                    \
+  X(bench)                     \
   X(peaks)                     \
   X(summary)                   \
   X(report)                    \
@@ -30,6 +31,7 @@
   X(store_rm)                  \
   X(store_verify)              \
   X(store_gc)                  \
+  X(export)                    \
   X(workflow_run)              \
   X(workflow_graph)            \
   X(train)                     \

@@ -53,4 +53,11 @@ report::TextOptions text_options(const Context& context, std::optional<std::size
           report::what_to_do(insights, kInsights, context.terminal.width())};
 }
 
+std::string csv_cell(std::string_view text) {
+  if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
 }  // namespace neurolens::cli

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "command.hpp"
 #include "neurolens/analyze/summary.hpp"
@@ -30,5 +31,8 @@ Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given);
 report::TextOptions text_options(const Context& context, std::optional<std::size_t> top,
                                  report::GroupBy by, const std::string& run_path,
                                  const run::Run& run, const analyze::Summary& summary);
+
+/// A cell of comma-separated values (RFC 4180), quoted where it must be.
+[[nodiscard]] std::string csv_cell(std::string_view text);
 
 }  // namespace neurolens::cli

@@ -41,13 +41,6 @@ void write_entry(json::Writer& w, const store::Entry& e) {
       .end_object();
 }
 
-std::string csv_cell(std::string_view text) {
-  if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
-
 /// Options that choose Runs, shared by ls and history.
 struct FilterOptions {
   std::optional<std::string> folder;
@@ -380,7 +373,7 @@ Result<store::Store> open_store(Context& context, const std::optional<std::strin
 }
 
 Result<run::Run> load_run(Context& context, const std::string& name,
-                          const std::optional<std::string>& folder) {
+                          const std::optional<std::string>& folder, const run::Run* like) {
   NEUROLENS_ASSIGN(const auto file, context.files.info(name));
   // What looks like a path is meant as one: its absence is told as such.
   const bool path =
@@ -391,7 +384,7 @@ Result<run::Run> load_run(Context& context, const std::string& name,
     return Error{Errc::not_found,
                  "There is no such file, and no store to look for a Run of this name in.",
                  printable(name)};
-  NEUROLENS_ASSIGN(const auto entry, opened->resolve(name));
+  NEUROLENS_ASSIGN(const auto entry, opened->resolve(name, like));
   return opened->load(entry);
 }
 

@@ -16,9 +16,11 @@ Result<store::Store> open_store(Context& context, const std::optional<std::strin
                                 bool create);
 
 /// The Run called `name`: a file if there is one of that name, else "@latest", "@baseline:NAME" or
-/// the beginning of an id in the store.
+/// the beginning of an id in the store. A baseline is the one of the model, host and settings of
+/// `like`, where one is given.
 Result<run::Run> load_run(Context& context, const std::string& name,
-                          const std::optional<std::string>& folder = {});
+                          const std::optional<std::string>& folder = {},
+                          const run::Run* like = nullptr);
 
 /// The figures that the store keeps beside a Run.
 Result<store::Headline> headline_of(const run::Run& run);

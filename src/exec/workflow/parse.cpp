@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 
+#include "neurolens/base/document.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/base/yaml.hpp"
 #include "state.hpp"
@@ -13,13 +14,13 @@ namespace {
 
 using json::Value;
 
-class Parser {
+class Parser : private DocumentReader {
  public:
-  explicit Parser(const std::string& file) : file_(file) {}
+  using DocumentReader::DocumentReader;
 
   Result<WorkflowDefinition> workflow(const Value& root) {
     WorkflowDefinition out;
-    out.file = file_;
+    out.file = file();
     NEUROLENS_TRY(want_object(root, "a workflow"));
     NEUROLENS_TRY(known_keys(root, {"name", "tokens", "steps"}));
     if (const Value* name = root.find("name")) {
@@ -50,87 +51,10 @@ class Parser {
 
  private:
   static SourcePlace place(const Value& v) { return {v.line, v.column}; }
-
-  Error wrong(const Value& v, Errc code, std::string message) const {
-    return {code, std::move(message), detail::place_text(file_, place(v))};
-  }
-  Status want_object(const Value& v, std::string_view what) const {
-    if (v.is_object()) return {};
-    return wrong(v, Errc::wrong_type,
-                 fmt::format("{} must be a map, not {}.", what, v.type_name()));
-  }
-  Status known_keys(const Value& v, const std::vector<std::string>& known) const {
-    for (const auto& [key, value] : *v.as_object()) {
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        return wrong(
-            value, Errc::unknown_key,
-            fmt::format("The key \"{}\" is not known here.{}", key, did_you_mean(key, known)));
-      }
-    }
-    return {};
-  }
-  Result<std::string> text(const Value& v, std::string_view key) const {
-    if (const std::string* s = v.as_string()) return *s;
-    if (v.is_number() || v.is_bool()) {
-      json::Writer writer;
-      writer.value(v);
-      return std::move(writer).take();
-    }
-    return wrong(v, Errc::wrong_type,
-                 fmt::format("\"{}\" must be a text, not {}.", key, v.type_name()));
-  }
   Result<std::uint64_t> count(const Value& v, std::string_view key) const {
-    const std::optional<std::int64_t> n = v.as_int();
-    if (!n) {
-      return wrong(v, Errc::wrong_type,
-                   fmt::format("\"{}\" must be an integer, not {}.", key, v.type_name()));
-    }
-    if (*n < 0)
-      return wrong(v, Errc::out_of_range, fmt::format("\"{}\" must not be negative.", key));
-    return static_cast<std::uint64_t>(*n);
-  }
-  Result<std::vector<std::string>> texts(const Value& v, std::string_view key,
-                                         bool one_is_enough) const {
-    std::vector<std::string> out;
-    if (one_is_enough && v.is_string()) return std::vector<std::string>{*v.as_string()};
-    if (!v.is_array()) {
-      return wrong(v, Errc::wrong_type,
-                   fmt::format("\"{}\" must be a list, not {}.", key, v.type_name()));
-    }
-    for (const Value& element : *v.as_array()) {
-      NEUROLENS_ASSIGN(std::string s, text(element, key));
-      out.push_back(std::move(s));
-    }
-    return out;
-  }
-  Result<std::map<std::string, std::string>> text_map(const Value& v, std::string_view key) const {
-    NEUROLENS_TRY(want_object(v, fmt::format("\"{}\"", key)));
-    std::map<std::string, std::string> out;
-    for (const auto& [name, value] : *v.as_object()) {
-      NEUROLENS_ASSIGN(out[name], text(value, name));
-    }
-    return out;
-  }
-  // "250 ms", "1.5s", "2m", "1h"; a bare number counts seconds.
-  Result<Nanoseconds> duration(const Value& v, std::string_view key) const {
-    double number = 0;
-    std::string_view unit = "s";
-    if (const std::optional<double> bare = v.as_double()) {
-      number = *bare;
-    } else if (const std::string* s = v.as_string()) {
-      const auto [end, error] = std::from_chars(s->data(), s->data() + s->size(), number);
-      unit = error == std::errc() ? trim(std::string_view(end, s->data() + s->size())) : "?";
-    } else {
-      unit = "?";
-    }
-    const std::map<std::string_view, double> units = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
-                                                      {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}};
-    const auto it = units.find(unit);
-    if (it == units.end() || !(number >= 0) || number * it->second > 9e18) {
-      return wrong(v, Errc::wrong_type,
-                   fmt::format("\"{}\" must be a duration such as 250ms, 30s, 5m or 1h.", key));
-    }
-    return Nanoseconds{static_cast<std::int64_t>(number * it->second)};
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    NEUROLENS_ASSIGN(const std::int64_t n, integer(v, key, 0, kMost));
+    return static_cast<std::uint64_t>(n);
   }
 
   Status retries(const Value& v, Retry& retry) const {
@@ -305,8 +229,6 @@ class Parser {
     }
     return {};
   }
-
-  const std::string& file_;
 };
 
 }  // namespace
