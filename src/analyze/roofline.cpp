@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace neurolens::analyze {
 namespace {
@@ -26,6 +27,32 @@ Roofline::Roofline(const run::Run& run)
       threads_(std::max<std::int64_t>(1, run.software.threads.value_or(1))),
       usable_(!run.ceilings.empty()) {
   for (const auto& op : run.ops) weight_bytes_ += op.cost.weight_bytes.value_or(0);
+  // Every op asks for the same few ceilings, so their names are looked up once.
+  for (const auto& c : run.ceilings) {
+    const std::string_view name = c.name;
+    constexpr std::string_view kPrefix = "fma_";
+    const auto end = name.starts_with(kPrefix) ? name.find('_', kPrefix.size()) : name.npos;
+    if (end == name.npos) continue;
+    const std::string dtype(name.substr(kPrefix.size(), end - kPrefix.size()));
+    std::optional<double> best;
+    for (const char* level : {"avx512", "avx2", "sse2", "generic"}) {
+      const auto found = ceiling(fmt::format("fma_{}_{}", dtype, level));
+      if (found && (!best || *found > *best)) best = found;
+    }
+    if (best) compute_.emplace(dtype, *best);
+  }
+  std::vector<run::Cache> caches = run.host.caches;
+  std::sort(caches.begin(), caches.end(),
+            [](const auto& a, const auto& b) { return a.level < b.level; });
+  for (const auto& cache : caches) {
+    if (cache.type == "instruction") continue;
+    if (const auto rate = ceiling(fmt::format("triad_l{}", cache.level)))
+      levels_.push_back(
+          {cache.size_bytes * std::min(threads_, cache.instances.value_or(1)) / kUsableShare,
+           {fmt::format("L{}", cache.level), *rate}});
+  }
+  if (const auto rate = ceiling("triad_dram"))
+    levels_.push_back({std::numeric_limits<std::int64_t>::max(), {"DRAM", *rate}});
 }
 
 std::optional<double> Roofline::ceiling(const std::string& prefix) const {
@@ -40,30 +67,22 @@ std::optional<double> Roofline::ceiling(const std::string& prefix) const {
 }
 
 std::optional<double> Roofline::compute(std::string_view dtype) const {
-  std::optional<double> best;
-  for (const char* level : {"avx512", "avx2", "sse2", "generic"}) {
-    const auto found = ceiling(fmt::format("fma_{}_{}", dtype, level));
-    if (found && (!best || *found > *best)) best = found;
-  }
+  if (const auto found = compute_.find(dtype); found != compute_.end()) return found->second;
   // Half types without arithmetic of their own are computed in f32.
-  if (!best && (dtype == "f16" || dtype == "bf16")) return compute("f32");
-  return best;
+  if (dtype == "f16" || dtype == "bf16") return compute("f32");
+  return {};
+}
+
+const Roofline::Level* Roofline::level_for(std::int64_t bytes) const {
+  for (const auto& level : levels_) {
+    if (bytes <= level.usable_bytes) return &level;
+  }
+  return nullptr;
 }
 
 std::optional<Roofline::Memory> Roofline::memory(std::int64_t bytes) const {
-  std::vector<run::Cache> caches = run_->host.caches;
-  std::sort(caches.begin(), caches.end(),
-            [](const auto& a, const auto& b) { return a.level < b.level; });
-  for (const auto& cache : caches) {
-    if (cache.type == "instruction") continue;
-    const std::int64_t usable =
-        cache.size_bytes * std::min(threads_, cache.instances.value_or(1)) / kUsableShare;
-    if (bytes > usable) continue;
-    if (const auto rate = ceiling(fmt::format("triad_l{}", cache.level)))
-      return Memory{fmt::format("L{}", cache.level), *rate};
-  }
-  if (const auto rate = ceiling("triad_dram")) return Memory{"DRAM", *rate};
-  return {};
+  const auto* level = level_for(bytes);
+  return level != nullptr ? std::optional(level->memory) : std::nullopt;
 }
 
 std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) const {
@@ -73,9 +92,11 @@ std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) cons
     return {};
   const auto peak = compute(compute_type(op));
   const std::int64_t weights = cost.weight_bytes.value_or(0);
-  const auto near = memory(*cost.activation_bytes);
-  const auto far = memory(weight_bytes_);
-  if (!peak || !near || !far) return {};
+  const auto* near_level = level_for(*cost.activation_bytes);
+  const auto* far_level = level_for(weight_bytes_);
+  if (!peak || near_level == nullptr || far_level == nullptr) return {};
+  const Memory* near = &near_level->memory;
+  const Memory* far = &far_level->memory;
 
   const auto flops = static_cast<double>(*cost.matrix_flops + *cost.vector_flops);
   const double compute_ns = flops / *peak * 1e9;

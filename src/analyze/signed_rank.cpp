@@ -26,40 +26,75 @@ std::vector<double> make_density(int n) {
   return density;
 }
 
-/// The same, kept for small n: comparing 100,000 ops asks for one of them 200,000 times.
-const std::vector<double>& signed_rank_density(int n) {
+/// P(W <= v) for v = 0..M, kept for small n: comparing 100,000 ops asks for one of them 200,000
+/// times.
+const std::vector<double>& signed_rank_distribution(int n) {
   constexpr std::size_t kKept = 65;
   thread_local std::array<std::vector<double>, kKept> kept;
   thread_local std::vector<double> other;
+  const auto make = [n] {
+    auto density = make_density(n);
+    std::partial_sum(density.begin(), density.end(), density.begin());
+    return density;
+  };
   const auto at = static_cast<std::size_t>(std::max(n, 0));
-  if (at >= kKept) return other = make_density(n);
-  if (kept[at].empty()) kept[at] = make_density(n);
+  if (at >= kKept) return other = make();
+  if (kept[at].empty()) kept[at] = make();
   return kept[at];
+}
+
+/// Puts the order statistics `ranks` (ascending) of a[0, n) in their places, all in one recursion.
+/// The partition has no branch on the data: Walsh averages come in no order, and half of such
+/// branches would be mispredicted. `depth` bounds unlucky pivots.
+void settle(double* a, std::size_t n, std::size_t* ranks, std::size_t wanted, int depth) {
+  constexpr std::size_t kSorted = 16;
+  if (wanted == 0) return;
+  if (n <= kSorted || depth == 0) {
+    std::sort(a, a + n);
+    return;
+  }
+  const double x = a[n / 4];
+  const double y = a[n / 2];
+  const double z = a[n - 1 - n / 4];
+  const double pivot = std::max(std::min(x, y), std::min(std::max(x, y), z));
+  const auto split = [a, n](auto belongs) {
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double value = a[i];
+      a[i] = a[left];
+      a[left] = value;
+      left += belongs(value) ? 1 : 0;
+    }
+    return left;
+  };
+  std::size_t left = split([pivot](double value) { return value < pivot; });
+  const bool smallest = left == 0;  // then what equals the pivot is settled
+  if (smallest) left = split([pivot](double value) { return value <= pivot; });
+  std::size_t below = 0;
+  while (below < wanted && ranks[below] < left) ++below;
+  if (!smallest) settle(a, left, ranks, below, depth - 1);
+  for (std::size_t i = below; i < wanted; ++i) ranks[i] -= left;
+  settle(a + left, n - left, ranks + below, wanted - below, depth - 1);
 }
 
 }  // namespace
 
 double signed_rank_cdf(std::int64_t v, int n) {
   if (v < 0) return 0;
-  const auto& density = signed_rank_density(n);
-  const auto end = std::min<std::int64_t>(v + 1, std::ssize(density));
-  return std::min(1.0, std::accumulate(density.begin(), density.begin() + end, 0.0));
+  const auto& distribution = signed_rank_distribution(n);
+  const auto at = std::min<std::int64_t>(v, std::ssize(distribution) - 1);
+  return std::min(1.0, distribution[static_cast<std::size_t>(at)]);
 }
 
 std::int64_t signed_rank_quantile(double alpha, int n) {
-  const auto& density = signed_rank_density(n);
-  double cumulative = 0;
-  std::int64_t v = -1;
-  for (const double p : density) {
-    cumulative += p;
-    if (cumulative > alpha) break;
-    ++v;
-  }
-  return v;
+  const auto& distribution = signed_rank_distribution(n);
+  return std::upper_bound(distribution.begin(), distribution.end(), alpha) - distribution.begin() -
+         1;
 }
 
 std::optional<double> signed_rank_p_value(std::span<const double> differences) {
-  std::vector<double> kept;
+  thread_local std::vector<double> kept;
+  kept.clear();
   for (const double d : differences) {
     if (d != 0) kept.push_back(d);
   }
@@ -82,30 +117,22 @@ std::optional<double> signed_rank_p_value(std::span<const double> differences) {
 std::optional<Shift> hodges_lehmann(std::span<const double> differences, double alpha) {
   const std::size_t n = std::min<std::size_t>(differences.size(), kMostPairs);
   if (n == 0) return {};
-  std::vector<double> walsh;
-  walsh.reserve(n * (n + 1) / 2);
+  thread_local std::vector<double> walsh;
+  walsh.resize(n * (n + 1) / 2);
+  double* next = walsh.data();
   for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = i; j < n; ++j) walsh.push_back((differences[i] + differences[j]) / 2);
+    for (std::size_t j = i; j < n; ++j) *next++ = (differences[i] + differences[j]) / 2;
   }
-  // Four order statistics are wanted, not the whole order; each search starts behind the last.
+  // Four order statistics are wanted, not the whole order.
   const std::int64_t k = signed_rank_quantile(alpha, static_cast<int>(n));
   const std::size_t last = walsh.size() - 1;
-  auto from = walsh.begin();
-  const auto settle = [&](std::size_t position) {
-    const auto at = walsh.begin() + static_cast<std::ptrdiff_t>(position);
-    if (at < from) return;  // settled already
-    std::nth_element(from, at, walsh.end());
-    from = at + 1;
-  };
-  if (k >= 0) settle(static_cast<std::size_t>(k));  // w_(k+1), counted from 1
-  settle(last / 2);
-  settle(walsh.size() / 2);
-  if (k >= 0) settle(last - static_cast<std::size_t>(k));
+  const std::size_t low = k >= 0 ? static_cast<std::size_t>(k) : last / 2;  // w_(k+1) from 1
+  std::array<std::size_t, 4> ranks{low, last / 2, walsh.size() / 2, last - low};
+  std::sort(ranks.begin(), ranks.end());
+  constexpr int kDepth = 60;
+  settle(walsh.data(), walsh.size(), ranks.data(), ranks.size(), kDepth);
   Shift shift{(walsh[last / 2] + walsh[walsh.size() / 2]) / 2, std::nullopt};
-  if (k >= 0) {
-    const auto low = static_cast<std::size_t>(k);
-    shift.interval = Interval{walsh[low], walsh[last - low]};
-  }
+  if (k >= 0) shift.interval = Interval{walsh[low], walsh[last - low]};
   return shift;
 }
 

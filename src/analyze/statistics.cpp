@@ -36,6 +36,16 @@ std::optional<double> quantile(std::span<const std::int64_t> sample, double p) {
   return low * (1 - weight) + high * weight;
 }
 
+std::optional<double> quantile_of_sorted(std::span<const std::int64_t> sorted, double p) {
+  if (sorted.empty()) return {};
+  const double position = std::clamp(p, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const auto low = static_cast<double>(sorted[below]);
+  const double weight = position - static_cast<double>(below);
+  if (weight == 0) return low;
+  return low * (1 - weight) + static_cast<double>(sorted[below + 1]) * weight;
+}
+
 std::optional<double> median(std::span<const std::int64_t> sample) {
   return quantile(sample, 0.5);
 }

@@ -40,13 +40,12 @@ std::vector<bool> usable_observations(const run::Iterations& iterations) {
   return usable;
 }
 
-std::vector<std::int64_t> usable_samples(const run::Column& column,
-                                         const std::vector<bool>& usable) {
-  std::vector<std::int64_t> kept;
+void usable_samples(const run::Column& column, const std::vector<bool>& usable,
+                    std::vector<std::int64_t>& kept) {
+  kept.clear();
   for (std::size_t i = 0; i < column.size(); ++i) {
     if (usable[i] && column[i] != run::kMissing) kept.push_back(column[i]);
   }
-  return kept;
 }
 
 std::optional<std::int64_t> add(std::optional<std::int64_t> a, std::optional<std::int64_t> b) {
@@ -61,18 +60,19 @@ OpSummary summarise_op(const run::Run& run, std::size_t index, const std::vector
   s.type = op.type;
   s.flops = add(op.cost.matrix_flops, op.cost.vector_flops);
   s.bytes = add(op.cost.activation_bytes, op.cost.weight_bytes);
-  if (index < run.samples.op_duration_ns.size()) {
-    const auto samples = usable_samples(run.samples.op_duration_ns[index], usable);
+  const bool told = op.estimate && op.estimate->raw_time_ns;
+  if (index < run.samples.op_duration_ns.size() && !told) {
+    thread_local std::vector<std::int64_t> samples;
+    usable_samples(run.samples.op_duration_ns[index], usable, samples);
     s.raw_time_ns = median(samples);
     s.time_ns = s.raw_time_ns.value_or(0);
-    s.interval = median_interval(samples);
+    if (!op.estimate) s.interval = median_interval(samples);
     s.method = "observed";
   }
   if (op.estimate) {
     const run::Estimate& e = *op.estimate;
     s.time_ns = static_cast<double>(e.time_ns);
     s.method = e.method;
-    s.interval.reset();
     if (e.low_ns && e.high_ns)
       s.interval = {static_cast<double>(*e.low_ns), static_cast<double>(*e.high_ns)};
     if (e.raw_time_ns) s.raw_time_ns = static_cast<double>(*e.raw_time_ns);
@@ -100,6 +100,19 @@ std::vector<TypeSummary> group_by_type(const std::vector<OpSummary>& ops) {
   std::stable_sort(types.begin(), types.end(),
                    [](const auto& a, const auto& b) { return a.time_ns > b.time_ns; });
   return types;
+}
+
+/// By time, largest first; ties in plan order. Sorts places instead of the large summaries.
+std::vector<OpSummary> longest_first(std::vector<OpSummary> ops) {
+  std::vector<std::uint32_t> places(ops.size());
+  std::iota(places.begin(), places.end(), 0u);
+  std::sort(places.begin(), places.end(), [&](std::uint32_t x, std::uint32_t y) {
+    return ops[x].time_ns != ops[y].time_ns ? ops[x].time_ns > ops[y].time_ns : x < y;
+  });
+  std::vector<OpSummary> sorted;
+  sorted.reserve(ops.size());
+  for (const auto place : places) sorted.push_back(std::move(ops[place]));
+  return sorted;
 }
 
 /// Places every op under the machine's roof. Requires shares and iterations to be filled in.
@@ -131,6 +144,7 @@ Result<Summary> summarise(const run::Run& run) {
       std::count(iterations.disturbed.begin(), iterations.disturbed.end(), 1));
 
   const auto usable = usable_observations(iterations);
+  s.ops.reserve(run.ops.size());
   for (std::size_t i = 0; i < run.ops.size(); ++i) s.ops.push_back(summarise_op(run, i, usable));
   s.total_ns = std::accumulate(s.ops.begin(), s.ops.end(), 0.0,
                                [](double sum, const auto& op) { return sum + op.time_ns; });
@@ -139,8 +153,7 @@ Result<Summary> summarise(const run::Run& run) {
                  "The Run holds no settled iteration and no time of any op; measure longer.", ""};
   }
   for (auto& op : s.ops) op.share_ratio = s.total_ns > 0 ? op.time_ns / s.total_ns : 0;
-  std::stable_sort(s.ops.begin(), s.ops.end(),
-                   [](const auto& a, const auto& b) { return a.time_ns > b.time_ns; });
+  s.ops = longest_first(std::move(s.ops));
   s.types = group_by_type(s.ops);
 
   if (s.unobserved.p50_ns && s.observed.p50_ns && *s.unobserved.p50_ns > 0) {

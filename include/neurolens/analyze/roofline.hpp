@@ -13,9 +13,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "neurolens/run/types.hpp"
 
@@ -57,7 +60,16 @@ class Roofline {
   /// The ceiling named PREFIX + "_1t" or "_all" for this Run's threads.
   [[nodiscard]] std::optional<double> ceiling(const std::string& prefix) const;
 
+  /// A level of memory that has a ceiling, smallest first; the last one holds everything.
+  struct Level {
+    std::int64_t usable_bytes = 0;
+    Memory memory;
+  };
+  [[nodiscard]] const Level* level_for(std::int64_t bytes) const;
+
   const run::Run* run_;
+  std::vector<Level> levels_;
+  std::map<std::string, double, std::less<>> compute_;  ///< By element type.
   std::int64_t threads_ = 1;
   std::int64_t weight_bytes_ = 0;
   bool usable_ = false;

@@ -18,6 +18,9 @@ struct Interval {
 /// Quantile by linear interpolation between order statistics (Hyndman and Fan 1996, type 7).
 /// nullopt for an empty sample. `p` in [0, 1]. O(n) expected.
 [[nodiscard]] std::optional<double> quantile(std::span<const std::int64_t> sample, double p);
+/// The same of a sample that ascends already. O(1).
+[[nodiscard]] std::optional<double> quantile_of_sorted(std::span<const std::int64_t> sorted,
+                                                       double p);
 [[nodiscard]] std::optional<double> median(std::span<const std::int64_t> sample);
 
 /// Interval for the median that covers it with at least `confidence` for any continuous

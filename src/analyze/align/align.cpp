@@ -34,9 +34,10 @@ Aligned best_links(const PlanView& a, const PlanView& b) {
   complete(named, WalkOrder::execution);
   std::size_t most = named.score();
   Aligned best{named.links(), true};
-  if (most == named.perfect()) return best;
+  const std::size_t bound = named.bound();
   for (const auto order : {WalkOrder::execution, WalkOrder::dataflow}) {
     for (const bool exact_first : {true, false}) {
+      if (most >= bound) return best;  // nothing can be better
       Pairing other(a, b);
       if (exact_first) other.by_order(order, AtomKey::exact);
       complete(other, order);

@@ -1,8 +1,8 @@
 #include "align/hypothesis.hpp"
 
 #include <algorithm>
-#include <deque>
-#include <unordered_map>
+
+#include "align/key_table.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -54,8 +54,7 @@ void Pairing::by_unique_key(Key Atom::*key) {
     std::uint32_t b = kNone;
     bool twice = false;
   };
-  std::unordered_map<Key, Seen> seen;
-  seen.reserve(a_.atoms.size());
+  KeyTable<Seen> seen(a_.atoms.size());
   const auto note = [&](std::uint32_t& place, Seen& s, std::uint32_t i) {
     s.twice = s.twice || place != kNone;
     place = i;
@@ -67,8 +66,8 @@ void Pairing::by_unique_key(Key Atom::*key) {
   }
   for (std::uint32_t j = 0; j < b_.atoms.size(); ++j) {
     if (b_.atoms[j].*key == 0) continue;
-    const auto found = seen.find(b_.atoms[j].*key);
-    if (found != seen.end()) note(found->second.b, found->second, j);
+    Seen* found = seen.find(b_.atoms[j].*key);
+    if (found != nullptr) note(found->b, *found, j);
   }
   for (std::uint32_t i = 0; i < a_.atoms.size(); ++i) {
     if (a_.atoms[i].*key == 0 || to_b_[i] != kNone) continue;
@@ -212,8 +211,15 @@ std::size_t Pairing::score() const {
   return score;
 }
 
-std::size_t Pairing::perfect() const {
-  return 5 * a_.atoms.size() + 2 * a_.producers.items.size();
+std::size_t Pairing::bound() const {
+  KeyTable<bool> outputs(b_.atoms.size());
+  for (const auto& atom : b_.atoms) {
+    if (atom.output != 0) outputs[atom.output] = true;
+  }
+  std::size_t shared = 0;
+  for (const auto& atom : a_.atoms) shared += atom.output != 0 && outputs.find(atom.output) ? 1 : 0;
+  return 3 * std::min(a_.atoms.size(), b_.atoms.size()) + 2 * shared +
+         2 * a_.producers.items.size();
 }
 
 }  // namespace neurolens::analyze

@@ -33,8 +33,8 @@ class Pairing {
   [[nodiscard]] std::vector<Pair> links() const;
   /// Atoms paired, atoms paired exactly, and dataflow edges preserved, added up.
   [[nodiscard]] std::size_t score() const;
-  /// The score of a perfect pairing of these plans.
-  [[nodiscard]] std::size_t perfect() const;
+  /// A score that no pairing of these plans exceeds.
+  [[nodiscard]] std::size_t bound() const;
 
  private:
   void match(std::uint32_t i, std::uint32_t j);

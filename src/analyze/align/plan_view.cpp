@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+
+#include "align/key_table.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -77,6 +78,9 @@ PlanView::PlanView(const run::Run& run) {
 }
 
 void PlanView::take_atoms(const run::Run& run) {
+  atoms.reserve(run.ops.size());
+  first_atom.reserve(run.ops.size() + 1);
+  type.reserve(run.ops.size());
   for (std::uint32_t i = 0; i < run.ops.size(); ++i) {
     const run::Op& op = run.ops[i];
     first_atom.push_back(static_cast<std::uint32_t>(atoms.size()));
@@ -103,19 +107,30 @@ void PlanView::take_atoms(const run::Run& run) {
 }
 
 void PlanView::connect(const run::Run& run) {
-  std::unordered_map<std::string_view, std::uint32_t> producer;
-  producer.reserve(run.ops.size() * 2);
+  std::size_t outputs = 0;
+  std::size_t inputs = 0;
+  for (const auto& op : run.ops) {
+    outputs += op.outputs.size();
+    inputs += op.inputs.size();
+  }
+  struct Producer {
+    std::uint32_t op = kNone;
+  };
+  KeyTable<Producer> producer(outputs);
   std::vector<std::pair<std::uint32_t, std::uint32_t>> reads;
+  reads.reserve(inputs);
   for (std::uint32_t i = 0; i < run.ops.size(); ++i) {
     for (const auto& tensor : run.ops[i].outputs) {
-      if (tensor.name && !tensor.name->empty()) producer.emplace(*tensor.name, i);
+      if (!tensor.name || tensor.name->empty()) continue;
+      auto& first = producer[hash_text(*tensor.name)];
+      if (first.op == kNone) first.op = i;
     }
   }
   for (std::uint32_t i = 0; i < run.ops.size(); ++i) {
     for (const auto& tensor : run.ops[i].inputs) {
-      if (!tensor.name) continue;
-      const auto found = producer.find(*tensor.name);
-      if (found != producer.end() && found->second != i) reads.emplace_back(i, found->second);
+      if (!tensor.name || tensor.name->empty()) continue;
+      const auto* found = producer.find(hash_text(*tensor.name));
+      if (found != nullptr && found->op != i) reads.emplace_back(i, found->op);
     }
   }
   producers = make_lists(ops(), reads);

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+
+#include "align/key_table.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -70,12 +71,11 @@ class Differ {
   [[nodiscard]] std::vector<Pair> unique_pairs(const Range& gap, std::size_t k) const {
     std::vector<Pair> pairs;
     if (gap.a_end - gap.a < k || gap.b_end - gap.b < k) return pairs;
-    std::unordered_map<Key, Seen> seen;
-    seen.reserve(gap.a_end - gap.a);
+    KeyTable<Seen> seen(gap.a_end - gap.a);
     const auto window = [k](std::span<const Key> keys, std::size_t at) {
       Key key = 0;
       for (std::size_t i = 0; i < k; ++i) key = mix(key, keys[at + i]);
-      return key;
+      return std::max<Key>(key, 1);
     };
     for (auto i = gap.a; i + k <= gap.a_end; ++i) {
       Seen& s = seen[window(a_, i)];
@@ -83,15 +83,15 @@ class Differ {
       if (s.count_a < 2) ++s.count_a;
     }
     for (auto j = gap.b; j + k <= gap.b_end; ++j) {
-      const auto found = seen.find(window(b_, j));
-      if (found == seen.end()) continue;
-      found->second.b = j;
-      if (found->second.count_b < 2) ++found->second.count_b;
+      Seen* found = seen.find(window(b_, j));
+      if (found == nullptr) continue;
+      found->b = j;
+      if (found->count_b < 2) ++found->count_b;
     }
-    for (const auto& [key, s] : seen) {
-      if (s.count_a == 1 && s.count_b == 1) pairs.emplace_back(s.a, s.b);
+    for (auto i = gap.a; i + k <= gap.a_end; ++i) {
+      const Seen* s = seen.find(window(a_, i));
+      if (s->a == i && s->count_a == 1 && s->count_b == 1) pairs.emplace_back(s->a, s->b);
     }
-    std::sort(pairs.begin(), pairs.end());
     return pairs;
   }
 

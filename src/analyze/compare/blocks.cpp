@@ -35,45 +35,54 @@ std::vector<double> SettledSamples::iterations(bool observed) const {
   return out;
 }
 
-std::vector<double> SettledSamples::op(std::size_t op) const {
-  if (op >= run_->samples.op_duration_ns.size()) return {};
+void SettledSamples::op(std::size_t op, std::vector<double>& out) const {
+  out.clear();
+  if (op >= run_->samples.op_duration_ns.size()) return;
   const run::Column& column = run_->samples.op_duration_ns[op];
-  if (column.empty()) return {};
-  std::vector<double> out;
-  std::vector<double> present;
-  out.reserve(rows_.size());
-  present.reserve(rows_.size());
+  if (column.empty()) return;
+  thread_local std::vector<double> present;
+  present.clear();
   for (const auto row : rows_) {
-    const auto value = column[row];
-    out.push_back(value == run::kMissing ? -1 : static_cast<double>(value));
-    if (value != run::kMissing) present.push_back(static_cast<double>(value));
+    if (column[row] != run::kMissing) present.push_back(static_cast<double>(column[row]));
   }
-  if (present.empty()) return {};
+  if (present.empty()) return;
+  const bool complete = present.size() == rows_.size();
+  if (complete) out = present;
   const double raw = median_of(present);
   const auto& estimate = run_->ops[op].estimate;
   const double scale = estimate && raw > 0 ? static_cast<double>(estimate->time_ns) / raw : 1.0;
-  for (auto& value : out) value = scale * (value < 0 ? raw : value);
-  return out;
+  if (complete) {
+    for (auto& value : out) value *= scale;
+    return;
+  }
+  for (const auto row : rows_) {
+    const auto value = column[row];
+    out.push_back(scale * (value == run::kMissing ? raw : static_cast<double>(value)));
+  }
 }
 
 std::optional<double> SettledSamples::op_time(std::size_t op) const {
   if (run_->ops[op].estimate) return static_cast<double>(run_->ops[op].estimate->time_ns);
-  auto samples = this->op(op);
+  std::vector<double> samples;
+  this->op(op, samples);
   if (samples.empty()) return {};
   return median_of(samples);
 }
 
-std::vector<double> block_medians(const std::vector<double>& samples, std::size_t blocks) {
-  std::vector<double> out;
-  std::vector<double> work;
-  out.reserve(blocks);
+void block_medians(const std::vector<double>& samples, std::size_t blocks,
+                   std::vector<double>& out) {
+  if (samples.size() == blocks) {
+    out = samples;
+    return;
+  }
+  out.clear();
+  thread_local std::vector<double> work;
   for (std::size_t k = 0; k < blocks; ++k) {
     const auto begin = static_cast<std::ptrdiff_t>(k * samples.size() / blocks);
     const auto end = static_cast<std::ptrdiff_t>((k + 1) * samples.size() / blocks);
     work.assign(samples.begin() + begin, samples.begin() + end);
     out.push_back(median_of(work));
   }
-  return out;
 }
 
 }  // namespace neurolens::analyze

@@ -18,9 +18,9 @@ class SettledSamples {
   explicit SettledSamples(const run::Run& run);
   /// Durations of whole iterations of one kind, in the order of time.
   [[nodiscard]] std::vector<double> iterations(bool observed) const;
-  /// Per settled observed iteration the time inside `op`, scaled to the Run's estimate; empty when
-  /// not collected. Missing values become the op's median.
-  [[nodiscard]] std::vector<double> op(std::size_t op) const;
+  /// Writes to `out`, per settled observed iteration, the time inside `op`, scaled to the Run's
+  /// estimate; nothing when not collected. Missing values become the op's median.
+  void op(std::size_t op, std::vector<double>& out) const;
   /// Best estimate of the op's time; nullopt when there is none.
   [[nodiscard]] std::optional<double> op_time(std::size_t op) const;
 
@@ -29,9 +29,9 @@ class SettledSamples {
   std::vector<std::uint32_t> rows_;  ///< Rows of op columns that count.
 };
 
-/// Medians of `blocks` runs of neighbours whose lengths differ by one at most. Requires: blocks <=
-/// samples.size().
-[[nodiscard]] std::vector<double> block_medians(const std::vector<double>& samples,
-                                                std::size_t blocks);
+/// Writes to `out` medians of `blocks` runs of neighbours whose lengths differ by one at most.
+/// Requires: blocks <= samples.size().
+void block_medians(const std::vector<double>& samples, std::size_t blocks,
+                   std::vector<double>& out);
 
 }  // namespace neurolens::analyze

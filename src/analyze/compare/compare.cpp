@@ -22,9 +22,12 @@ PairedVerdict judge_samples(const std::vector<double>& a, const std::vector<doub
                             const CompareOptions& options) {
   const std::size_t blocks = std::min({a.size(), b.size(), kMostBlocks});
   if (blocks == 0) return {};
-  const auto x = block_medians(a, blocks);
-  const auto y = block_medians(b, blocks);
-  std::vector<double> logs;
+  thread_local std::vector<double> x;
+  thread_local std::vector<double> y;
+  thread_local std::vector<double> logs;
+  block_medians(a, blocks, x);
+  block_medians(b, blocks, y);
+  logs.clear();
   for (std::size_t k = 0; k < blocks; ++k) {
     if (x[k] > 0 && y[k] > 0) logs.push_back(std::log(y[k]) - std::log(x[k]));
   }
@@ -68,19 +71,39 @@ std::optional<double> bytes_of(const run::Op& op) {
   return static_cast<double>(*op.cost.activation_bytes + *op.cost.weight_bytes);
 }
 
-std::vector<double> group_samples(const SettledSamples& samples,
-                                  const std::vector<run::OpId>& ops) {
-  std::vector<double> out;
+/// Samples of the ops of a group added up, in `out`; nothing when one of them has none.
+void group_samples(const SettledSamples& samples, const std::vector<run::OpId>& ops,
+                   std::vector<double>& out) {
+  out.clear();
+  thread_local std::vector<double> one;
   for (const auto op : ops) {
-    const auto one = samples.op(op.index());
-    if (one.empty()) return {};
-    if (out.empty()) {
-      out = one;
-      continue;
-    }
+    samples.op(op.index(), out.empty() ? out : one);
+    if (out.empty()) return;
+    if (op == ops.front()) continue;
+    if (one.empty()) return out.clear();
     for (std::size_t i = 0; i < out.size(); ++i) out[i] += one[i];
   }
-  return out;
+}
+
+/// By the time that they won or lost, most first. Sorts places instead of the large changes.
+std::vector<OpChange> most_moved_first(std::vector<OpChange> ops) {
+  struct Place {
+    double moved;
+    std::uint32_t at;
+  };
+  std::vector<Place> places;
+  places.reserve(ops.size());
+  for (const auto& op : ops) {
+    const double moved = std::abs(op.time.candidate.value_or(0) - op.time.baseline.value_or(0));
+    places.push_back({moved, static_cast<std::uint32_t>(places.size())});
+  }
+  std::sort(places.begin(), places.end(), [](const Place& x, const Place& y) {
+    return x.moved != y.moved ? x.moved > y.moved : x.at < y.at;
+  });
+  std::vector<OpChange> sorted;
+  sorted.reserve(ops.size());
+  for (const auto& place : places) sorted.push_back(std::move(ops[place.at]));
+  return sorted;
 }
 
 class Comparer {
@@ -159,6 +182,7 @@ class Comparer {
 
   void compare_ops() {
     double covered_a = 0, covered_b = 0, all_a = 0, all_b = 0;
+    out_.ops.reserve(out_.alignment.groups.size());
     for (const auto& group : out_.alignment.groups) {
       OpChange change = compare_group(group);
       all_a += change.time.baseline.value_or(0);
@@ -181,11 +205,7 @@ class Comparer {
     };
     out_.flops_ratio = quotient(all(b_, flops_of), all(a_, flops_of));
     out_.bytes_ratio = quotient(all(b_, bytes_of), all(a_, bytes_of));
-    const auto moved = [](const OpChange& c) {
-      return std::abs(c.time.candidate.value_or(0) - c.time.baseline.value_or(0));
-    };
-    std::stable_sort(out_.ops.begin(), out_.ops.end(),
-                     [&](const auto& x, const auto& y) { return moved(x) > moved(y); });
+    out_.ops = most_moved_first(std::move(out_.ops));
   }
 
   OpChange compare_group(const OpGroup& group) const {
@@ -209,8 +229,11 @@ class Comparer {
     change.time.candidate =
         sum(group.candidate, [&](std::size_t op) { return samples_b_.op_time(op); });
     if (added || group.candidate.empty()) return change;
-    change.time.judged = judge_samples(group_samples(samples_a_, group.baseline),
-                                       group_samples(samples_b_, group.candidate), options_);
+    thread_local std::vector<double> x;
+    thread_local std::vector<double> y;
+    group_samples(samples_a_, group.baseline, x);
+    group_samples(samples_b_, group.candidate, y);
+    change.time.judged = judge_samples(x, y, options_);
     const auto ratio = [&](auto of) {
       return quotient(sum(group.candidate, [&](std::size_t op) { return of(b_.ops[op]); }),
                       sum(group.baseline, [&](std::size_t op) { return of(a_.ops[op]); }));
