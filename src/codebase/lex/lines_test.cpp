@@ -127,7 +127,7 @@ TEST(Measure, BytesWithNulsAreBinaryAndNotCounted) {
   const std::string bytes(
       "\x7f"
       "ELF\0\0\0\1\2\3 text\n",
-      18);
+      16);
   const Measured m = measure(bytes, *language_named("C++"));
   EXPECT_TRUE(m.binary);
   EXPECT_EQ(m.lines.total, 0u);
