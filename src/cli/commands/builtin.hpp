@@ -16,6 +16,7 @@
   X(peaks)                     \
   X(summary)                   \
   X(report)                    \
+  X(export)                    \
   X(compare)                   \
   X(fingerprint)               \
   X(gate)                      \
