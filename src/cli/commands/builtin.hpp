@@ -17,6 +17,7 @@
   X(peaks)                     \
   X(summary)                   \
   X(report)                    \
+  X(export)                    \
   X(compare)                   \
   X(fingerprint)               \
   X(gate)                      \
@@ -31,7 +32,6 @@
   X(store_rm)                  \
   X(store_verify)              \
   X(store_gc)                  \
-  X(export)                    \
   X(workflow_run)              \
   X(workflow_graph)            \
   X(train)                     \

@@ -7,9 +7,11 @@
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/report/findings.hpp"
 #include "neurolens/report/table.hpp"
 #include "neurolens/run/run.hpp"
 #include "neurolens/store/bundle.hpp"
+#include "rules.hpp"
 #include "store.hpp"
 #include "version.hpp"
 
@@ -35,10 +37,13 @@ Result<run::Run> fitting_baseline(Context& context, const BundleRequest& request
 Result<store::BundleFile> part(Context& context, const BundleRequest& request, const run::Run& run,
                                std::string_view kind) {
   if (kind == "report") {
-    auto summary = analyze::summarise(run);
-    if (!summary.ok()) return std::move(summary).error().at(request.run);
-    return store::BundleFile{"report.md", "report",
-                             report::report_markdown(run, *summary, "run.json")};
+    NEUROLENS_ASSIGN(const auto rules, load_rules(context, {}));
+    report::FindingsRequest wanted;
+    wanted.run_path = "run.json";
+    wanted.rules = &rules;
+    auto findings = report::make_findings(run, std::move(wanted));
+    if (!findings.ok()) return std::move(findings).error().at(request.run);
+    return store::BundleFile{"report.md", "report", report::findings_markdown(*findings)};
   }
   if (kind == "fingerprint") {
     auto taken = analyze::take_fingerprint(run);

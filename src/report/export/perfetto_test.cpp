@@ -1,0 +1,270 @@
+// Reads the exported trace with Google's protobuf library and a description of the fields that was
+// written from the field notes, and compares it with the Run event by event.
+#include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/dynamic_message.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "make_run.hpp"
+#include "neurolens/report/export.hpp"
+
+namespace neurolens::report {
+namespace {
+
+namespace pb = google::protobuf;
+
+/// Field access by name.
+class Message {
+ public:
+  explicit Message(const pb::Message& message) : m_(&message) {}
+  [[nodiscard]] bool has(const char* name) const { return reflection().HasField(*m_, field(name)); }
+  [[nodiscard]] std::uint64_t number(const char* name) const {
+    const auto* f = field(name);
+    switch (f->cpp_type()) {
+      case pb::FieldDescriptor::CPPTYPE_UINT64:
+        return reflection().GetUInt64(*m_, f);
+      case pb::FieldDescriptor::CPPTYPE_UINT32:
+        return reflection().GetUInt32(*m_, f);
+      case pb::FieldDescriptor::CPPTYPE_INT64:
+        return static_cast<std::uint64_t>(reflection().GetInt64(*m_, f));
+      case pb::FieldDescriptor::CPPTYPE_ENUM:
+        return static_cast<std::uint64_t>(reflection().GetEnum(*m_, f)->number());
+      default:
+        return static_cast<std::uint64_t>(reflection().GetInt32(*m_, f));
+    }
+  }
+  [[nodiscard]] double real(const char* name) const {
+    return reflection().GetDouble(*m_, field(name));
+  }
+  [[nodiscard]] std::string text(const char* name) const {
+    return reflection().GetString(*m_, field(name));
+  }
+  [[nodiscard]] Message sub(const char* name) const {
+    return Message(reflection().GetMessage(*m_, field(name)));
+  }
+  [[nodiscard]] int size(const char* name) const {
+    return reflection().FieldSize(*m_, field(name));
+  }
+  [[nodiscard]] Message at(const char* name, int i) const {
+    return Message(reflection().GetRepeatedMessage(*m_, field(name), i));
+  }
+  [[nodiscard]] std::uint64_t number_at(const char* name, int i) const {
+    return reflection().GetRepeatedUInt64(*m_, field(name), i);
+  }
+  /// Fields that the description does not know, in this message and below.
+  [[nodiscard]] int unknown() const {
+    int count = reflection().GetUnknownFields(*m_).field_count();
+    std::vector<const pb::FieldDescriptor*> fields;
+    reflection().ListFields(*m_, &fields);
+    for (const auto* f : fields) {
+      if (f->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+      if (!f->is_repeated()) {
+        count += Message(reflection().GetMessage(*m_, f)).unknown();
+        continue;
+      }
+      for (int i = 0; i < reflection().FieldSize(*m_, f); ++i)
+        count += Message(reflection().GetRepeatedMessage(*m_, f, i)).unknown();
+    }
+    return count;
+  }
+
+ private:
+  [[nodiscard]] const pb::Reflection& reflection() const { return *m_->GetReflection(); }
+  [[nodiscard]] const pb::FieldDescriptor* field(const char* name) const {
+    return m_->GetDescriptor()->FindFieldByName(name);
+  }
+  const pb::Message* m_;
+};
+
+using Slice = std::tuple<std::string, std::string, std::int64_t, std::int64_t, std::int64_t>;
+
+/// What the trace says: (track, name, begin, end, op) per slice, values per counter, flows.
+struct Reading {
+  std::vector<Slice> slices;
+  std::map<std::string, std::vector<std::pair<std::int64_t, double>>> counters;
+  std::vector<std::pair<std::int64_t, std::int64_t>> flows;  ///< Op at the start, op at the end.
+  int unknown = 0;
+};
+
+class Reader {
+ public:
+  Reader() : importer_(&tree_, nullptr) {
+    tree_.MapPath("", std::string(NEUROLENS_SOURCE_DIR) + "/tests/support");
+    const auto* file = importer_.Import("perfetto_subset.proto");
+    trace_.reset(factory_.GetPrototype(file->FindMessageTypeByName("Trace"))->New());
+  }
+
+  Reading read(const std::string& bytes) {
+    EXPECT_TRUE(trace_->ParseFromString(bytes));
+    const Message trace(*trace_);
+    out_.unknown = trace.unknown();
+    for (int i = 0; i < trace.size("packet"); ++i) packet(trace.at("packet", i));
+    for (const auto& [track, stack] : open_) EXPECT_TRUE(stack.empty()) << names_[track];
+    for (const auto& [id, op] : starts_) {
+      EXPECT_TRUE(ends_.contains(id));
+      out_.flows.emplace_back(op, ends_[id]);
+    }
+    EXPECT_EQ(starts_.size(), ends_.size());
+    return out_;
+  }
+
+ private:
+  struct Open {
+    std::string name;
+    std::int64_t begin;
+    std::int64_t op;
+  };
+
+  void packet(const Message& p) {
+    if (p.has("interned_data")) {
+      EXPECT_EQ(p.number("sequence_flags") & 1U, 1U);
+      const Message data = p.sub("interned_data");
+      for (int i = 0; i < data.size("event_names"); ++i)
+        interned_[data.at("event_names", i).number("iid")] = data.at("event_names", i).text("name");
+    }
+    if (p.has("track_descriptor")) describe(p.sub("track_descriptor"));
+    if (p.has("track_event"))
+      event(static_cast<std::int64_t>(p.number("timestamp")), p.sub("track_event"));
+  }
+
+  void describe(const Message& d) {
+    std::string name = d.has("thread") ? d.sub("thread").text("thread_name") : d.text("name");
+    constexpr std::string_view kLane = " (overlapping)";
+    if (name.ends_with(kLane)) name.resize(name.size() - kLane.size());
+    names_[d.number("uuid")] = name;
+    if (d.has("process")) EXPECT_FALSE(d.sub("process").text("process_name").empty());
+    if (!d.has("process")) EXPECT_TRUE(names_.contains(d.number("parent_uuid")));
+  }
+
+  void event(std::int64_t time, const Message& e) {
+    const std::uint64_t track = e.number("track_uuid");
+    EXPECT_TRUE(names_.contains(track));
+    auto& stack = open_[track];
+    if (e.number("type") == 1) {
+      EXPECT_TRUE(interned_.contains(e.number("name_iid")));
+      Open open{interned_[e.number("name_iid")], time, run::kMissing};
+      for (int i = 0; i < e.size("debug_annotations"); ++i) {
+        const Message fact = e.at("debug_annotations", i);
+        if (fact.text("name") == "op_index")
+          open.op = static_cast<std::int64_t>(fact.number("int_value"));
+      }
+      for (int i = 0; i < e.size("flow_ids"); ++i) starts_[e.number_at("flow_ids", i)] = open.op;
+      for (int i = 0; i < e.size("terminating_flow_ids"); ++i)
+        ends_[e.number_at("terminating_flow_ids", i)] = open.op;
+      stack.push_back(open);
+    } else if (e.number("type") == 2) {
+      ASSERT_FALSE(stack.empty());
+      out_.slices.emplace_back(names_[track], stack.back().name, stack.back().begin, time,
+                               stack.back().op);
+      stack.pop_back();
+    } else {
+      out_.counters[names_[track]].emplace_back(time, e.real("double_counter_value"));
+    }
+  }
+
+  pb::compiler::DiskSourceTree tree_;
+  pb::compiler::Importer importer_;
+  pb::DynamicMessageFactory factory_;
+  std::unique_ptr<pb::Message> trace_;
+  std::map<std::uint64_t, std::string> interned_, names_;
+  std::map<std::uint64_t, std::vector<Open>> open_;
+  std::map<std::uint64_t, std::int64_t> starts_, ends_;
+  Reading out_;
+};
+
+std::vector<Slice> slices_of(const run::Run& run) {
+  std::vector<Slice> out;
+  const run::Timeline& t = *run.timeline;
+  for (std::size_t i = 0; i < t.begin_ns.size(); ++i) {
+    out.emplace_back(t.tracks[static_cast<std::size_t>(t.track[i])].name,
+                     t.names[static_cast<std::size_t>(t.name[i])], t.begin_ns[i],
+                     t.begin_ns[i] + t.duration_ns[i], t.op[i]);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void expect_equal(const run::Run& run, Reading& reading) {
+  EXPECT_EQ(reading.unknown, 0);
+  std::sort(reading.slices.begin(), reading.slices.end());
+  EXPECT_EQ(reading.slices, slices_of(run));
+  ASSERT_EQ(reading.counters.size(), run.counters.size());
+  for (const auto& counter : run.counters) {
+    const auto& read = reading.counters[counter.name];
+    ASSERT_EQ(read.size(), counter.value.size());
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      EXPECT_EQ(read[i].first, counter.time_ns[i]);
+      EXPECT_EQ(read[i].second, counter.value[i]);
+    }
+  }
+}
+
+TEST(Perfetto, HoldsEveryEventAndCounterOfTheRun) {
+  const run::Run run = test_support::make_run({.ops = 40});
+  auto bytes = to_perfetto(run);
+  ASSERT_TRUE(bytes.ok()) << bytes.error();
+  Reading reading = Reader().read(*bytes);
+  expect_equal(run, reading);
+  EXPECT_TRUE(reading.flows.empty());
+}
+
+/// Slices that nest, that overlap, that are empty, that begin together, on threads and streams.
+run::Run tangled(std::uint64_t seed) {
+  run::Run run = test_support::make_run({.gpu = true});
+  Random random(seed, 3);
+  run::Timeline t;
+  t.tracks = {{"main", "thread", 1, 1},
+              {"worker", "thread", 1, 2},
+              {"stream 7", "stream", 1, 7},
+              {"copies", "async", 1, 9}};
+  t.names = {"a", "b", "<c>", "\xff broken", "e\nf"};
+  std::vector<std::tuple<std::int64_t, std::int64_t>> events;
+  for (int i = 0; i < 400; ++i) events.emplace_back(random.below(4), random.below(1000));
+  std::sort(events.begin(), events.end());
+  for (const auto& [track, begin] : events) {
+    t.track.push_back(track);
+    t.begin_ns.push_back(begin);
+    t.duration_ns.push_back(static_cast<std::int64_t>(random.below(60)));
+    t.name.push_back(static_cast<std::int64_t>(random.below(3)));
+    t.op.push_back(random.below(3) == 0 ? run::kMissing
+                                        : static_cast<std::int64_t>(random.below(6)));
+  }
+  run.timeline = std::move(t);
+  return run;
+}
+
+TEST(Perfetto, KeepsOverlappingEmptyAndNestedEvents) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const run::Run run = tangled(seed);
+    Reading reading = Reader().read(to_perfetto(run).value());
+    expect_equal(run, reading);
+    EXPECT_FALSE(reading.flows.empty());
+    for (const auto& [from, to] : reading.flows) EXPECT_EQ(from, to);  // an op to its own kernel
+  }
+}
+
+TEST(Perfetto, ConnectsALaunchWithItsKernelsOnly) {
+  run::Run run = tangled(0);
+  auto& t = *run.timeline;
+  t.track = {0, 0, 2, 2, 2};
+  t.begin_ns = {100, 200, 50, 150, 250};
+  t.duration_ns = {10, 10, 10, 10, 10};
+  t.name = {0, 0, 1, 1, 1};
+  t.op = {3, 4, 3, 3, 4};  // the first kernel was launched before the window
+  const Reading reading = Reader().read(to_perfetto(run).value());
+  EXPECT_EQ(reading.flows, (std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 3}, {4, 4}}));
+}
+
+TEST(Perfetto, DrawsIterationsWhereThereIsNoTimeline) {
+  run::Run run = test_support::make_run({.timeline = false});
+  const Reading reading = Reader().read(to_perfetto(run).value());
+  EXPECT_EQ(reading.slices.size(), run.samples.iterations.duration_ns.size());
+  run.samples = {};
+  EXPECT_EQ(to_perfetto(run).error().code, Errc::too_few_samples);
+}
+
+}  // namespace
+}  // namespace neurolens::report
