@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "rules.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 std::string reference_page() {
   std::string page =
       "# Rules and the names they use\n\n"
-      "Written from the tables of the program, and compared with them by a test (run `analyze_test` with\n"
+      "Written from the tables of the program, and compared with them by a test (run "
+      "`analyze_test` with\n"
       "`NEUROLENS_BLESS=1` after a change). How rules are written: [guide](../guides/rules.md).\n\n"
       "## Built-in rules\n\n| id | scope | severity | confidence |\n|---|---|---|---|\n";
   for (const auto& rule : RuleSet::builtin().rules().list)
@@ -22,7 +24,8 @@ std::string reference_page() {
                         to_string(rule.severity), to_string(rule.confidence));
   page += "\n## Names\n\n| name | known in scope | unit | meaning |\n|---|---|---|---|\n";
   for (const auto& name : rule_names())
-    page += fmt::format("| `{}` | {} | {} | {} |\n", name.name, name.scopes, name.unit, name.meaning);
+    page +=
+        fmt::format("| `{}` | {} | {} | {} |\n", name.name, name.scopes, name.unit, name.meaning);
   return page;
 }
 

@@ -10,6 +10,7 @@
 
 #include "make_run.hpp"
 #include "neurolens/report/export.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::report {
 namespace {

@@ -14,6 +14,7 @@
 #include "make_run.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
+#include "source_dir.hpp"
 
 namespace neurolens::report {
 namespace {
