@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace neurolens::analyze {
 namespace {
@@ -46,24 +48,57 @@ std::optional<double> Roofline::compute(std::string_view dtype) const {
     if (found && (!best || *found > *best)) best = found;
   }
   // Half types without arithmetic of their own are computed in f32.
-  if (!best && (dtype == "f16" || dtype == "bf16")) return compute("f32");
+  // Half types are computed in f32 where their own arithmetic is absent or slower (two cycles per
+  // dot-product instruction on some processors).
+  if (dtype == "f16" || dtype == "bf16") {
+    const auto single = compute("f32");
+    if (single && (!best || *single > *best)) return single;
+  }
   return best;
 }
 
-std::optional<Roofline::Memory> Roofline::memory(std::int64_t bytes) const {
+std::optional<double> Roofline::bandwidth(std::string_view level) const {
+  std::optional<double> best;
+  for (const char* kind : {"triad", "read", "copy", "write"}) {
+    const auto found = ceiling(fmt::format("{}_{}", kind, level));
+    if (found && (!best || *found > *best)) best = found;
+  }
+  return best;
+}
+
+std::vector<Roofline::Memory> Roofline::levels() const {
   std::vector<run::Cache> caches = run_->host.caches;
   std::sort(caches.begin(), caches.end(),
             [](const auto& a, const auto& b) { return a.level < b.level; });
+  std::vector<Memory> out;
   for (const auto& cache : caches) {
     if (cache.type == "instruction") continue;
     const std::int64_t usable =
         cache.size_bytes * std::min(threads_, cache.instances.value_or(1)) / kUsableShare;
-    if (bytes > usable) continue;
-    if (const auto rate = ceiling(fmt::format("triad_l{}", cache.level)))
-      return Memory{fmt::format("L{}", cache.level), *rate};
+    if (const auto rate = bandwidth(fmt::format("l{}", cache.level)))
+      out.push_back({fmt::format("L{}", cache.level), *rate, usable});
   }
-  if (const auto rate = ceiling("triad_dram")) return Memory{"DRAM", *rate};
+  if (const auto rate = bandwidth("dram"))
+    out.push_back({"DRAM", *rate, std::numeric_limits<std::int64_t>::max()});
+  return out;
+}
+
+std::optional<Roofline::Memory> Roofline::memory(std::int64_t bytes) const {
+  for (auto& level : levels()) {
+    if (bytes <= level.usable_bytes) return std::move(level);
+  }
   return {};
+}
+
+double Roofline::move_ns(std::int64_t bytes) const {
+  double out = 0;
+  std::int64_t left = bytes;
+  for (const auto& level : levels()) {
+    const std::int64_t here = std::min(left, level.usable_bytes);
+    out += static_cast<double>(here) / level.bytes_per_second * 1e9;
+    left -= here;
+  }
+  return out;
 }
 
 std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) const {
@@ -79,8 +114,7 @@ std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) cons
 
   const auto flops = static_cast<double>(*cost.matrix_flops + *cost.vector_flops);
   const double compute_ns = flops / *peak * 1e9;
-  const double activation_ns =
-      static_cast<double>(*cost.activation_bytes) / near->bytes_per_second * 1e9;
+  const double activation_ns = move_ns(*cost.activation_bytes);
   const double weight_ns = static_cast<double>(weights) / far->bytes_per_second * 1e9;
   const auto bytes = static_cast<double>(*cost.activation_bytes + weights);
 

@@ -2,20 +2,22 @@
 /// How close each op comes to what this machine could do (Williams, Waterman, Patterson 2009, with
 /// one roof per level of memory).
 ///
-/// Ideal time of an op = max(FLOPs / arithmetic ceiling, activation bytes / bandwidth of the
-/// smallest level that holds the op's activations + weight bytes / bandwidth of the smallest level
-/// that holds all weights of the model, since every inference sweeps all of them). Bytes are
-/// minimum bytes, so the memory roof is an upper bound of speed. The share of the roof is ideal
-/// time / measured time; it can exceed 1 by the error of the ceilings, or where data stayed in a
-/// level closer than assumed. An op is bound by what its ideal time consists of; it is bound by
-/// "overhead" when the ideal time is less than a tenth of a measured time below kOverheadNs:
-/// dispatch, not work, is what it spends.
+/// Ideal time of an op = max(FLOPs / arithmetic ceiling, time to move its activations + weight
+/// bytes / bandwidth of the smallest level that holds all weights of the model, since every
+/// inference sweeps all of them). Activations fill the levels from the nearest on, since what the
+/// op before wrote may still lie there: an op whose activations exceed a cache by a little is no
+/// slower than the rest of them. A level's bandwidth is the best of read, write, copy and triad.
+/// Bytes are minimum bytes, so the memory roof is an upper bound of speed. The share of the roof is
+/// ideal time / measured time; it can exceed 1 by the error of the ceilings. An op is bound by what
+/// its ideal time consists of; it is bound by "overhead" when the ideal time is less than a tenth
+/// of a measured time below kOverheadNs: dispatch, not work, is what it spends.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "neurolens/run/types.hpp"
 
@@ -46,16 +48,22 @@ class Roofline {
   [[nodiscard]] std::optional<RoofPoint> point(const run::Op& op, double time_ns) const;
   /// Arithmetic ceiling for an element type ("f32"), FLOP/s; nullopt when not measured.
   [[nodiscard]] std::optional<double> compute(std::string_view dtype) const;
-  /// Triad bandwidth of the smallest level that holds `bytes`, and that level's name.
+  /// A level of memory: its best bandwidth, and what of it counts as usable.
   struct Memory {
     std::string level;
     double bytes_per_second = 0;
+    std::int64_t usable_bytes = 0;
   };
+  /// The smallest level that holds `bytes`; nullopt without ceilings of memory.
   [[nodiscard]] std::optional<Memory> memory(std::int64_t bytes) const;
 
  private:
   /// The ceiling named PREFIX + "_1t" or "_all" for this Run's threads.
   [[nodiscard]] std::optional<double> ceiling(const std::string& prefix) const;
+  [[nodiscard]] std::optional<double> bandwidth(std::string_view level) const;
+  [[nodiscard]] std::vector<Memory> levels() const;  ///< From the nearest on.
+  /// Time to move `bytes` that fill the levels from the nearest on.
+  [[nodiscard]] double move_ns(std::int64_t bytes) const;
 
   const run::Run* run_;
   std::int64_t threads_ = 1;
