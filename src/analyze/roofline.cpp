@@ -46,13 +46,13 @@ Roofline::Roofline(const run::Run& run)
             [](const auto& a, const auto& b) { return a.level < b.level; });
   for (const auto& cache : caches) {
     if (cache.type == "instruction") continue;
-    if (const auto rate = ceiling(fmt::format("triad_l{}", cache.level)))
-      levels_.push_back(
-          {cache.size_bytes * std::min(threads_, cache.instances.value_or(1)) / kUsableShare,
-           {fmt::format("L{}", cache.level), *rate}});
+    const std::int64_t usable =
+        cache.size_bytes * std::min(threads_, cache.instances.value_or(1)) / kUsableShare;
+    if (const auto rate = bandwidth(fmt::format("l{}", cache.level)))
+      levels_.push_back({fmt::format("L{}", cache.level), *rate, usable});
   }
-  if (const auto rate = ceiling("triad_dram"))
-    levels_.push_back({std::numeric_limits<std::int64_t>::max(), {"DRAM", *rate}});
+  if (const auto rate = bandwidth("dram"))
+    levels_.push_back({"DRAM", *rate, std::numeric_limits<std::int64_t>::max()});
 }
 
 std::optional<double> Roofline::ceiling(const std::string& prefix) const {
@@ -67,13 +67,27 @@ std::optional<double> Roofline::ceiling(const std::string& prefix) const {
 }
 
 std::optional<double> Roofline::compute(std::string_view dtype) const {
-  if (const auto found = compute_.find(dtype); found != compute_.end()) return found->second;
-  // Half types without arithmetic of their own are computed in f32.
-  if (dtype == "f16" || dtype == "bf16") return compute("f32");
-  return {};
+  std::optional<double> best;
+  if (const auto found = compute_.find(dtype); found != compute_.end()) best = found->second;
+  // Half types are computed in f32 where their own arithmetic is absent or slower (two cycles per
+  // dot-product instruction on some processors).
+  if (dtype == "f16" || dtype == "bf16") {
+    const auto single = compute("f32");
+    if (single && (!best || *single > *best)) return single;
+  }
+  return best;
 }
 
-const Roofline::Level* Roofline::level_for(std::int64_t bytes) const {
+std::optional<double> Roofline::bandwidth(std::string_view level) const {
+  std::optional<double> best;
+  for (const char* kind : {"triad", "read", "copy", "write"}) {
+    const auto found = ceiling(fmt::format("{}_{}", kind, level));
+    if (found && (!best || *found > *best)) best = found;
+  }
+  return best;
+}
+
+const Roofline::Memory* Roofline::level_for(std::int64_t bytes) const {
   for (const auto& level : levels_) {
     if (bytes <= level.usable_bytes) return &level;
   }
@@ -82,7 +96,18 @@ const Roofline::Level* Roofline::level_for(std::int64_t bytes) const {
 
 std::optional<Roofline::Memory> Roofline::memory(std::int64_t bytes) const {
   const auto* level = level_for(bytes);
-  return level != nullptr ? std::optional(level->memory) : std::nullopt;
+  return level != nullptr ? std::optional(*level) : std::nullopt;
+}
+
+double Roofline::move_ns(std::int64_t bytes) const {
+  double out = 0;
+  std::int64_t left = bytes;
+  for (const auto& level : levels_) {
+    const std::int64_t here = std::min(left, level.usable_bytes);
+    out += static_cast<double>(here) / level.bytes_per_second * 1e9;
+    left -= here;
+  }
+  return out;
 }
 
 std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) const {
@@ -92,16 +117,13 @@ std::optional<RoofPoint> Roofline::point(const run::Op& op, double time_ns) cons
     return {};
   const auto peak = compute(compute_type(op));
   const std::int64_t weights = cost.weight_bytes.value_or(0);
-  const auto* near_level = level_for(*cost.activation_bytes);
-  const auto* far_level = level_for(weight_bytes_);
-  if (!peak || near_level == nullptr || far_level == nullptr) return {};
-  const Memory* near = &near_level->memory;
-  const Memory* far = &far_level->memory;
+  const Memory* near = level_for(*cost.activation_bytes);
+  const Memory* far = level_for(weight_bytes_);
+  if (!peak || near == nullptr || far == nullptr) return {};
 
   const auto flops = static_cast<double>(*cost.matrix_flops + *cost.vector_flops);
   const double compute_ns = flops / *peak * 1e9;
-  const double activation_ns =
-      static_cast<double>(*cost.activation_bytes) / near->bytes_per_second * 1e9;
+  const double activation_ns = move_ns(*cost.activation_bytes);
   const double weight_ns = static_cast<double>(weights) / far->bytes_per_second * 1e9;
   const auto bytes = static_cast<double>(*cost.activation_bytes + weights);
 

@@ -47,7 +47,8 @@ TEST(Roofline, TellsComputeFromEachLevelOfMemory) {
   EXPECT_EQ(roof.point(op_with(1, 16 << 20), 500e3)->bound, "L3");
   const auto dram = roof.point(op_with(1, 100'000'000), 20e6);
   EXPECT_EQ(dram->bound, "DRAM");
-  EXPECT_DOUBLE_EQ(dram->ideal_ns, 10e6);
+  // 1 MiB may lie in L2 and 16 MiB in L3; the rest comes from DRAM.
+  EXPECT_NEAR(dram->ideal_ns, 1048576 / 100.0 + 16777216 / 50.0 + (100e6 - 17825792) / 10.0, 1);
 }
 
 TEST(Roofline, WeightsComeFromTheLevelThatHoldsTheWholeModel) {
@@ -57,6 +58,26 @@ TEST(Roofline, WeightsComeFromTheLevelThatHoldsTheWholeModel) {
   const auto p = roof.point(run.ops[1], 200e3);  // its own weights would fit L2, the model's do not
   EXPECT_EQ(p->bound, "DRAM");
   EXPECT_NEAR(p->ideal_ns, 100e3 + 10, 1e-6);
+}
+
+// A level that is a little too small for an op does not slow down all of its bytes; and an op that
+// only reads is held against reading.
+TEST(Roofline, FillsLevelsFromTheNearestAndTakesTheBestBandwidth) {
+  run::Run run = machine();
+  const auto over = Roofline(run).point(op_with(1, (1 << 20) + 1000), 20e3);
+  EXPECT_EQ(over->bound, "L3");
+  EXPECT_NEAR(over->ideal_ns, 1048576 / 100.0 + 1000 / 50.0, 1e-6);
+  run.ceilings.push_back({"read_l3_1t", "bytes_per_second", 80e9, {}, {}});
+  EXPECT_NEAR(Roofline(run).point(op_with(1, (1 << 20) + 1000), 20e3)->ideal_ns,
+              1048576 / 100.0 + 1000 / 80.0, 1e-6);
+}
+
+TEST(Roofline, ComputesHalfTypesInSingleWhereThatIsFaster) {
+  run::Run run = machine();
+  run.ceilings.push_back({"fma_bf16_avx512_1t", "flops_per_second", 60e9, {}, {}});
+  EXPECT_EQ(Roofline(run).compute("bf16"), 100e9);
+  run.ceilings.back().value = 400e9;
+  EXPECT_EQ(Roofline(run).compute("bf16"), 400e9);
 }
 
 TEST(Roofline, CallsDispatchWhatIsNoWork) {

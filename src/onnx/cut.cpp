@@ -48,6 +48,22 @@ proto::TypeProto observed_type(const ObservedTensor& tensor) {
   return type;
 }
 
+/// Inputs with a default: the one kind of value that nothing reads and that runtimes keep.
+void add_padding(std::size_t count, proto::GraphProto& graph) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = fmt::format("neurolens-padding-{}", i);
+    auto* value = graph.add_initializer();
+    value->set_name(name);
+    value->set_data_type(proto::TensorProto_DataType_FLOAT);
+    value->add_float_data(0);
+    auto* input = graph.add_input();
+    input->set_name(name);
+    auto* type = input->mutable_type()->mutable_tensor_type();
+    type->set_elem_type(proto::TensorProto_DataType_FLOAT);
+    type->mutable_shape();
+  }
+}
+
 /// The parts of a model that are not its graph.
 void copy_frame(const proto::ModelProto& from, proto::ModelProto& to) {
   if (from.has_ir_version()) to.set_ir_version(from.ir_version());
@@ -308,6 +324,7 @@ Result<Cut> Cutter::prefix(std::size_t k, const CutOptions& options) const {
       *graph.add_node() = from.graph().node(static_cast<int>(cut.nodes.back().value));
     }
     NEUROLENS_TRY(state_->add_weights(used, options, graph, cut));
+    if (state_->model->ir_version() >= 4) add_padding(options.padding, graph);
     NEUROLENS_TRY(state_->settle_tensors(graph, cut));
     const std::size_t size = message.ByteSizeLong();
     if (size > static_cast<std::size_t>(kMessageLimitBytes)) {

@@ -163,6 +163,21 @@ TEST(Cutter, DeclaresSharedWeightsAndEmbedsSmallAndOverridableOnes) {
   EXPECT_EQ(shared.graph().initializer(2).raw_data().size(), 300U * 4);
 }
 
+TEST(Cutter, PadsWithInputsThatNeedNoFeeding) {
+  auto message = graph_model({"x"}, {"Mul x,w1 -> y"}, {"y"});
+  message.set_ir_version(7);
+  add_weight(*message.mutable_graph(), "w1", 2);
+  const Model model = parsed(message);
+  CutOptions options;
+  options.padding = 3;
+  const auto padded = prefix_of(cutter_of(model), 1, options);
+  EXPECT_EQ(padded.graph().input_size(), 4);
+  ASSERT_EQ(padded.graph().initializer_size(), 4);
+  for (int i = 1; i < 4; ++i) {
+    EXPECT_EQ(padded.graph().input(i).name(), padded.graph().initializer(i).name());
+  }
+}
+
 TEST(Cutter, NeedsNoWeightsInMemoryToDeclareThem) {
   auto message = graph_model({"x"}, {"F x,big,small -> y"}, {"y"});
   add_weight(*message.mutable_graph(), "big", 5000);

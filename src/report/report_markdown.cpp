@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "headline.hpp"
 #include "neurolens/base/text.hpp"
@@ -58,6 +59,31 @@ std::string certainty(const run::Run& run, const analyze::Summary& summary) {
   out += fmt::format("Integrity of the measurement: {}.\n", run.overhead.integrity);
   for (const auto& reason : run.overhead.reasons) out += "- " + markdown_text(reason) + "\n";
   return out;
+}
+
+/// What the model achieves, and what bounds it; empty without ceilings.
+std::string roofline(const analyze::Summary& summary) {
+  if (!summary.roof_ratio || !summary.flops || !summary.unobserved.p50_ns) return {};
+  std::map<std::string, std::pair<std::size_t, double>> bounds;
+  for (const auto& op : summary.ops) {
+    auto& [count, time] = bounds[op.bound.value_or("not known")];
+    ++count;
+    time += op.time_ns;
+  }
+  Table table;
+  table.add_column("bound by", Align::left);
+  table.add_column("ops", Align::right);
+  table.add_column("time", Align::right);
+  for (const auto& [bound, sum] : bounds)
+    table.add_row({bound, std::to_string(sum.first), format_time(sum.second)});
+  const auto flops = static_cast<double>(*summary.flops);
+  return fmt::format(
+             "\n## Under this machine's roof\n\n{} GFLOP at {}: {:.0f} % of what the roof "
+             "allows.\n\n",
+             format_number(flops * 1e-9),
+             format_rate(flops * 1e9 / *summary.unobserved.p50_ns, true),
+             100 * *summary.roof_ratio) +
+         table.markdown();
 }
 
 std::string setting(const run::Run& run) {
@@ -146,6 +172,7 @@ std::string findings_markdown(const Findings& findings) {
     out += fmt::format("\n{} more ops take {}.\n", summary.ops.size() - shown, format_time(left));
   }
   out += "\n### By type\n\n" + ranking(summary, GroupBy::type, summary.types.size()).markdown();
+  out += roofline(summary);
   out += "\n## How sure\n\n" + certainty(run, summary);
   if (findings.comparison) out += comparison_section(findings);
   out += "\n## What was measured\n\n" + setting(run);

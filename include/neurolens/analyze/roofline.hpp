@@ -2,14 +2,15 @@
 /// How close each op comes to what this machine could do (Williams, Waterman, Patterson 2009, with
 /// one roof per level of memory).
 ///
-/// Ideal time of an op = max(FLOPs / arithmetic ceiling, activation bytes / bandwidth of the
-/// smallest level that holds the op's activations + weight bytes / bandwidth of the smallest level
-/// that holds all weights of the model, since every inference sweeps all of them). Bytes are
-/// minimum bytes, so the memory roof is an upper bound of speed. The share of the roof is ideal
-/// time / measured time; it can exceed 1 by the error of the ceilings, or where data stayed in a
-/// level closer than assumed. An op is bound by what its ideal time consists of; it is bound by
-/// "overhead" when the ideal time is less than a tenth of a measured time below kOverheadNs:
-/// dispatch, not work, is what it spends.
+/// Ideal time of an op = max(FLOPs / arithmetic ceiling, time to move its activations + weight
+/// bytes / bandwidth of the smallest level that holds all weights of the model, since every
+/// inference sweeps all of them). Activations fill the levels from the nearest on, since what the
+/// op before wrote may still lie there: an op whose activations exceed a cache by a little is no
+/// slower than the rest of them. A level's bandwidth is the best of read, write, copy and triad.
+/// Bytes are minimum bytes, so the memory roof is an upper bound of speed. The share of the roof is
+/// ideal time / measured time; it can exceed 1 by the error of the ceilings. An op is bound by what
+/// its ideal time consists of; it is bound by "overhead" when the ideal time is less than a tenth
+/// of a measured time below kOverheadNs: dispatch, not work, is what it spends.
 #pragma once
 
 #include <cstdint>
@@ -49,26 +50,27 @@ class Roofline {
   [[nodiscard]] std::optional<RoofPoint> point(const run::Op& op, double time_ns) const;
   /// Arithmetic ceiling for an element type ("f32"), FLOP/s; nullopt when not measured.
   [[nodiscard]] std::optional<double> compute(std::string_view dtype) const;
-  /// Triad bandwidth of the smallest level that holds `bytes`, and that level's name.
+  /// A level of memory: its best bandwidth, and what of it counts as usable.
   struct Memory {
     std::string level;
     double bytes_per_second = 0;
+    std::int64_t usable_bytes = 0;
   };
+  /// The smallest level that holds `bytes`; nullopt without ceilings of memory.
   [[nodiscard]] std::optional<Memory> memory(std::int64_t bytes) const;
 
  private:
   /// The ceiling named PREFIX + "_1t" or "_all" for this Run's threads.
   [[nodiscard]] std::optional<double> ceiling(const std::string& prefix) const;
+  [[nodiscard]] std::optional<double> bandwidth(std::string_view level) const;
+  /// Time to move `bytes` that fill the levels from the nearest on.
+  [[nodiscard]] double move_ns(std::int64_t bytes) const;
 
-  /// A level of memory that has a ceiling, smallest first; the last one holds everything.
-  struct Level {
-    std::int64_t usable_bytes = 0;
-    Memory memory;
-  };
-  [[nodiscard]] const Level* level_for(std::int64_t bytes) const;
+  /// The smallest level that holds `bytes`; null when there is none.
+  [[nodiscard]] const Memory* level_for(std::int64_t bytes) const;
 
   const run::Run* run_;
-  std::vector<Level> levels_;
+  std::vector<Memory> levels_;  ///< From the nearest on; the last one holds everything.
   std::map<std::string, double, std::less<>> compute_;  ///< By element type.
   std::int64_t threads_ = 1;
   std::int64_t weight_bytes_ = 0;

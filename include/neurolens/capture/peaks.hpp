@@ -7,7 +7,8 @@
 /// arrays that fill half of a cache level or at least four times the last one; bytes are counted as
 /// in STREAM (McCalpin 1995): what the program names, without the read that a store to a new line
 /// causes. Each figure is the median over rounds, with the smallest and largest as its spread. The
-/// clock is measured by a chain of dependent additions (one per cycle) beside the arithmetic.
+/// clock is measured right after each round by a chain of dependent multiplications, for 512-bit
+/// arithmetic with such arithmetic beside it.
 /// Expect 1-3 % spread on a quiet machine, more on a shared one. AMX tiles are not measured.
 #pragma once
 
@@ -59,10 +60,12 @@ struct PeaksOptions {
   /// Most memory for the arrays of one figure, > 0; empty: a quarter of the machine's. Below four
   /// times the last cache, the DRAM figures are those of a cache.
   std::optional<Bytes> most_memory = {};
+  /// Only ceilings whose name holds this ("fma", "dram", "triad_l2"); empty: all.
+  std::string only = {};
 };
 
 /// Measures. Takes (figures x rounds x round_ms), about 35 s by default; keep the machine idle.
-/// Errors: cancelled, out_of_memory.
+/// Errors: cancelled, out_of_memory, not_found when `only` leaves nothing.
 [[nodiscard]] Result<Peaks> measure_peaks(const run::Host& host, const PeaksOptions& options,
                                           const Attention& attention);
 

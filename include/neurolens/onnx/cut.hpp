@@ -51,6 +51,11 @@ struct CutOptions {
   /// Initialisers below this size stay in the cut also with CutWeights::shared: shapes, axes and
   /// scales, which a runtime reads while it loads. >= 1.
   Bytes share_from = Bytes{1024};
+  /// Scalars that nothing reads, added as inputs with a default. A runtime sizes its bookkeeping by
+  /// the number of values, and a size can cross a threshold of its allocator between two prefixes:
+  /// measured with several paddings, the step falls elsewhere each time. >= 0; needs IR version 4,
+  /// else ignored.
+  std::size_t padding = 0;
 };
 
 /// A model that computes some of another one's nodes.

@@ -3,33 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "fit/estimates.hpp"
-#include "fit/isotonic.hpp"
-#include "fit/order_statistics.hpp"
-#include "neurolens/base/random.hpp"
-
 namespace neurolens::capture {
-namespace {
-
-constexpr int kReplicates = 400;
-
-std::vector<double> gaps_of(const std::vector<std::vector<double>>& rounds,
-                            const std::vector<std::size_t>& pick, std::size_t count) {
-  std::vector<double> medians;
-  std::vector<double> column(pick.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t r = 0; r < pick.size(); ++r) column[r] = rounds[pick[r]][i];
-    medians.push_back(median_of(column));
-  }
-  const std::vector<double> weights(count, 1.0);
-  const auto smooth = isotonic(medians, weights);
-  std::vector<double> out;
-  for (std::size_t i = 0; i + 1 < count; ++i) out.push_back(smooth[i + 1] - smooth[i]);
-  return out;
-}
-
-}  // namespace
-
 CutSearch::CutSearch(std::vector<double> belief_ns, std::size_t wanted)
     : belief_(std::move(belief_ns)), wanted_(wanted) {}
 
@@ -84,28 +58,6 @@ std::optional<std::size_t> CutSearch::next() const {
     return heaviest > gap.begin ? heaviest : heaviest + 1;
   }
   return std::nullopt;
-}
-
-std::vector<GapTime> gap_times(const std::vector<std::size_t>& prefixes,
-                               const std::vector<std::vector<double>>& rounds, std::uint64_t seed) {
-  std::vector<std::size_t> pick(rounds.size());
-  std::iota(pick.begin(), pick.end(), std::size_t{0});
-  const auto best = gaps_of(rounds, pick, prefixes.size());
-  std::vector<std::vector<double>> replicates(best.size());
-  Random random(seed, /*stream=*/11);
-  for (int i = 0; i < kReplicates; ++i) {
-    for (auto& one : pick) one = random.below(rounds.size());
-    const auto sample = gaps_of(rounds, pick, prefixes.size());
-    for (std::size_t gap = 0; gap < sample.size(); ++gap) replicates[gap].push_back(sample[gap]);
-  }
-  std::vector<GapTime> out;
-  for (std::size_t gap = 0; gap < best.size(); ++gap) {
-    const double low = quantile(replicates[gap], 0.025);
-    const double high = quantile(replicates[gap], 0.975);
-    out.push_back({prefixes[gap], prefixes[gap + 1], best[gap], std::min(low, best[gap]),
-                   std::max(high, best[gap])});
-  }
-  return out;
 }
 
 }  // namespace neurolens::capture

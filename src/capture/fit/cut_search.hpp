@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <vector>
@@ -36,21 +35,5 @@ class CutSearch {
   std::size_t wanted_;
   std::map<std::size_t, double> latency_;
 };
-
-/// Time of each gap with its interval.
-struct GapTime {
-  std::size_t begin = 0;  ///< Nodes [begin, end).
-  std::size_t end = 0;
-  double time_ns = 0;
-  double low_ns = 0;
-  double high_ns = 0;
-};
-
-/// `prefixes` ascending; `rounds[r][i]` the latency of prefixes[i] in round r (all measured close
-/// in time). Medians over rounds, made non-decreasing; 95 % percentile bootstrap over rounds. Gap i
-/// reaches from prefixes[i] to prefixes[i + 1]. Requires at least one round and two prefixes.
-[[nodiscard]] std::vector<GapTime> gap_times(const std::vector<std::size_t>& prefixes,
-                                             const std::vector<std::vector<double>>& rounds,
-                                             std::uint64_t seed);
 
 }  // namespace neurolens::capture

@@ -36,7 +36,7 @@ class Estimator {
     CorrectionResult out;
     const std::vector<double> raw = means(rows_);
     out.target_ns = target(median(in_.unobserved_ns), in_.call_ns);
-    const Corrected best = correct(raw, cost_, out.target_ns);
+    const Corrected best = correct(raw, cost_, out.target_ns, in_.plausible);
     out.scale = best.scale;
     out.gain = best.gain;
     for (std::size_t op = 0; op < raw.size(); ++op)
@@ -78,7 +78,11 @@ class Estimator {
       }
       const double call =
           in_.call_low_ns + (in_.call_high_ns - in_.call_low_ns) * random_.uniform();
-      const Corrected one = correct(means(rows), cost, target(resampled_latency(), call));
+      Plausible plausible = in_.plausible;
+      plausible.scale *= std::exp(plausible.scale_spread * random_.normal());
+      const double latency =
+          resampled_latency() * std::exp(plausible.gain_spread * random_.normal());
+      const Corrected one = correct(means(rows), cost, target(latency, call), plausible);
       for (std::size_t op = 0; op < cost.size(); ++op) replicates[op].push_back(one.time_ns[op]);
     }
     for (std::size_t op = 0; op < out.ops.size(); ++op) {

@@ -18,6 +18,7 @@ struct CorrectionInput {
   std::vector<double> observed_ns;    ///< Whole observed iterations, as many as samples.
   std::vector<double> unobserved_ns;  ///< Whole unobserved iterations that count.
   LedgerModel ledger;
+  Plausible plausible;
   double call_ns = 0;  ///< Of an unobserved call, in no op; with its interval.
   double call_low_ns = 0;
   double call_high_ns = 0;
@@ -39,7 +40,7 @@ struct CorrectionResult {
 };
 
 /// Times add up to `target_ns`; intervals are percentile bootstraps (95 %) over iterations, the
-/// ledger's error per op, and the cost of the call.
+/// ledger's error per op, what is plausible for the factors, and the cost of the call.
 [[nodiscard]] CorrectionResult estimate_corrected(const CorrectionInput& input);
 
 /// Positions of the iterations up to the third quartile of `durations`. Means over them are robust

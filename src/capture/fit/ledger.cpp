@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace neurolens::capture {
 namespace {
@@ -13,7 +14,8 @@ constexpr double kFloorShare = 0.02;
 constexpr double kSmallestScale = 0.2;
 constexpr double kLargestScale = 5;
 constexpr int kScaleSteps = 400;
-constexpr double kSmallestError = 0.1;
+/// No spread is smaller: a clock that is read twice knows no time better than this.
+constexpr double kLeastSpread = 1e-4;
 
 /// Solves the normal equations of the columns that are in use; the others stay 0.
 std::array<double, 3> solve(std::span<const LedgerPoint> points, const std::array<bool, 3>& use) {
@@ -55,11 +57,9 @@ double squares(std::span<const LedgerPoint> points, const LedgerModel& model) {
   return sum;
 }
 
-}  // namespace
-
-LedgerModel fit_ledger(std::span<const LedgerPoint> points) {
-  // Three coefficients: the best of the eight choices of which ones are 0 is the non-negative
-  // solution.
+/// Three coefficients: the best of the eight choices of which ones are 0 is the non-negative
+/// solution.
+LedgerModel fit(std::span<const LedgerPoint> points) {
   LedgerModel best;
   double least = std::numeric_limits<double>::infinity();
   for (int mask = 0; mask < 8; ++mask) {
@@ -72,18 +72,43 @@ LedgerModel fit_ledger(std::span<const LedgerPoint> points) {
       best = model;
     }
   }
-  double relative = 0;
-  for (const auto& point : points) {
-    const double predicted = std::max(best.cost_ns(point.shape), 1.0);
-    relative += std::pow((point.cost_ns - predicted) / predicted, 2);
-  }
-  const double freedom = std::max<double>(1, static_cast<double>(points.size()) - 3);
-  best.relative_error = std::max(kSmallestError, std::sqrt(relative / freedom));
   return best;
 }
 
+}  // namespace
+
+LedgerModel fit_ledger(std::span<const LedgerPoint> points) {
+  LedgerModel best = fit(points);
+  double sum = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    std::vector<LedgerPoint> others(points.begin(), points.end());
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    const double predicted = fit(others).cost_ns(points[i].shape);
+    const double size = std::max(best.cost_ns(points[i].shape), 1.0);
+    sum += std::pow((points[i].cost_ns - predicted) / size, 2);
+  }
+  if (!points.empty()) best.relative_error = std::sqrt(sum / static_cast<double>(points.size()));
+  return best;
+}
+
+Plausible expected_scale(double added_ns, double added_error_ns, double predicted_ns,
+                         double balance_spread, double scale_spread) {
+  Plausible out;
+  out.scale_spread = std::max(scale_spread, kLeastSpread);
+  if (predicted_ns <= 0 || added_ns <= 0) return out;
+  const double ratio = std::clamp(added_ns / predicted_ns, kSmallestScale, kLargestScale);
+  const double seen = std::hypot(added_error_ns / added_ns, balance_spread, kLeastSpread);
+  const double before = 1 / (out.scale_spread * out.scale_spread);
+  const double now = 1 / (seen * seen);
+  out.scale = std::exp(std::log(ratio) * now / (before + now));
+  out.scale_spread = 1 / std::sqrt(before + now);
+  return out;
+}
+
 Corrected correct(std::span<const double> raw_ns, std::span<const double> cost_ns, double target_ns,
-                  double scale_spread, double gain_spread) {
+                  const Plausible& plausible) {
+  const double scale_spread = std::max(plausible.scale_spread, kLeastSpread);
+  const double gain_spread = std::max(plausible.gain_spread, kLeastSpread);
   const auto times = [&](double scale, std::vector<double>& out) {
     double sum = 0;
     for (std::size_t i = 0; i < raw_ns.size(); ++i) {
@@ -104,8 +129,8 @@ Corrected correct(std::span<const double> raw_ns, std::span<const double> cost_n
     const double sum = times(std::exp(log_scale), trial);
     if (sum <= 0) continue;
     const double gain = target_ns / sum;
-    const double penalty =
-        std::pow(log_scale / scale_spread, 2) + std::pow(std::log(gain) / gain_spread, 2);
+    const double penalty = std::pow((log_scale - std::log(plausible.scale)) / scale_spread, 2) +
+                           std::pow(std::log(gain) / gain_spread, 2);
     if (penalty >= least) continue;
     least = penalty;
     best.scale = std::exp(log_scale);

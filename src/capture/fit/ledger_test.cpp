@@ -35,7 +35,7 @@ TEST(FitLedger, NeverClaimsThatObservingSavesTime) {
 TEST(Correct, AddsUpAndIsNotNegative) {
   const std::vector<double> raw{5000, 3000, 2500, 100'000};
   const std::vector<double> cost{2000, 2800, 2800, 2000};
-  const auto got = correct(raw, cost, 99'000);
+  const auto got = correct(raw, cost, 99'000, {1, 0.3, 0.03});
   EXPECT_NEAR(std::accumulate(got.time_ns.begin(), got.time_ns.end(), 0.0), 99'000, 1);
   for (const double time : got.time_ns) EXPECT_GE(time, 0);
 }
@@ -43,15 +43,47 @@ TEST(Correct, AddsUpAndIsNotNegative) {
 TEST(Correct, WithoutAnObserverNothingChanges) {
   const std::vector<double> raw{5000, 3000};
   const std::vector<double> cost{0, 0};
-  const auto got = correct(raw, cost, 8000);
+  const auto got = correct(raw, cost, 8000, {1, 0.3, 0.03});
   EXPECT_NEAR(got.time_ns[0], 5000, 1);
   EXPECT_NEAR(got.time_ns[1], 3000, 1);
+}
+
+// The model's claim about its own error must hold for points that it has not seen.
+TEST(FitLedger, KnowsHowWellItPredicts) {
+  double ratio = 0;
+  constexpr int kTrials = 200;
+  for (std::uint64_t seed = 1; seed <= kTrials; ++seed) {
+    Random random(seed);
+    const auto cost = [&](double tensors, double rank) {
+      return (1500 + 130 * tensors + 20 * tensors * rank) * (1 + 0.05 * random.normal());
+    };
+    std::vector<LedgerPoint> points;
+    for (const double tensors : {2, 3, 7}) {
+      for (const double rank : {1, 2, 4})
+        points.push_back({{tensors, tensors * rank}, cost(tensors, rank)});
+    }
+    const auto model = fit_ledger(points);
+    const double miss = model.cost_ns({4, 12}) / cost(4, 3) - 1;
+    ratio += miss * miss / (model.relative_error * model.relative_error) / kTrials;
+  }
+  EXPECT_GT(ratio, 0.5);
+  EXPECT_LT(ratio, 1.6);
+}
+
+TEST(ExpectedScale, WeighsWhatIsSeenAgainstWhatWasKnown) {
+  // An exact measurement decides, a useless one changes nothing, equal ones meet in the middle.
+  EXPECT_NEAR(expected_scale(2000, 1, 1000, 0, 0.3).scale, 2, 0.01);
+  EXPECT_NEAR(expected_scale(2000, 1e6, 1000, 0, 0.3).scale, 1, 0.01);
+  EXPECT_NEAR(expected_scale(2000, 0, 1000, 0.3, 0.3).scale, std::sqrt(2), 0.01);
+  EXPECT_NEAR(expected_scale(2000, 0, 1000, 0.3, 0.3).scale_spread, 0.3 / std::sqrt(2), 0.001);
+  EXPECT_EQ(expected_scale(-5, 1, 1000, 0.1, 0.3).scale, 1);
 }
 
 /// A model of ops with known times, observed at a known price and rounded to microseconds.
 CorrectionInput planted(const std::vector<double>& truth, double factor, std::uint64_t seed) {
   CorrectionInput in;
   in.ledger = {1500, 130, 10, 0.1};
+  in.plausible = {factor, 0.1, 0.01};
   Random random(seed);
   for (std::size_t op = 0; op < truth.size(); ++op) {
     in.shapes.push_back({static_cast<double>(2 + op % 5), static_cast<double>(4 * (2 + op % 5))});

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <string_view>
 
 #include "neurolens/base/text.hpp"
@@ -15,9 +16,20 @@ namespace neurolens::capture {
 namespace {
 
 constexpr std::int64_t kStealPeriodNs = 10'000'000;
-constexpr double kStealShare = 0.02;
-constexpr double kAbsentShare = 0.05;
-constexpr std::int64_t kAbsentNs = 20'000;
+constexpr double kNoises = 5;  // a normal error exceeds it once in three million
+
+/// Root mean square of the absences below zero, which do not exist.
+double absence_noise(const run::Iterations& iterations) {
+  double sum = 0;
+  double count = 0;
+  for (std::size_t i = 0; i < iterations.duration_ns.size(); ++i) {
+    const auto absent = static_cast<double>(iterations.duration_ns[i] - iterations.cpu_time_ns[i]);
+    if (absent >= 0) continue;
+    sum += absent * absent;
+    count += 1;
+  }
+  return count > 0 ? std::sqrt(sum / count) : 0;
+}
 
 std::optional<std::int64_t> number(std::string_view text) {
   std::int64_t value = 0;
@@ -106,9 +118,10 @@ StateSampler::Difference StateSampler::difference(Nanoseconds now) {
   return out;
 }
 
-bool mark_disturbed(run::Iterations& iterations, std::int64_t threads) {
+bool mark_disturbed(run::Iterations& iterations, std::int64_t threads, double wanted) {
   const std::size_t count = iterations.duration_ns.size();
   iterations.disturbed.assign(count, 0);
+  const double noise = absence_noise(iterations);
   std::size_t marked = 0;
   std::size_t window = 0;  // first iteration since the last reading of the steal counter
   for (std::size_t i = 0; i < count; ++i) {
@@ -116,8 +129,8 @@ bool mark_disturbed(run::Iterations& iterations, std::int64_t threads) {
     bool bad = false;
     const auto absent = duration - iterations.cpu_time_ns[i];
     if (threads == 1) {
-      bad = absent > kAbsentNs &&
-            static_cast<double>(absent) > kAbsentShare * static_cast<double>(duration);
+      bad = static_cast<double>(absent) >
+            std::max(wanted * static_cast<double>(duration), kNoises * noise);
     } else {
       bad = iterations.involuntary_switches[i] > 1 + duration / 1'000'000;
     }
@@ -125,7 +138,7 @@ bool mark_disturbed(run::Iterations& iterations, std::int64_t threads) {
     if (iterations.steal_ns[i] == run::kMissing) continue;
     const auto span = iterations.begin_ns[i] + duration - iterations.begin_ns[window];
     if (static_cast<double>(iterations.steal_ns[i]) >
-        kStealShare * static_cast<double>(std::max(span, kStealPeriodNs))) {
+        wanted * static_cast<double>(std::max(span, kStealPeriodNs))) {
       std::fill(iterations.disturbed.begin() + static_cast<std::ptrdiff_t>(window),
                 iterations.disturbed.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::uint8_t{1});
     }

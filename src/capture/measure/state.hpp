@@ -1,12 +1,15 @@
 /// \file
 /// What the machine did beside an iteration, and which iterations that spoils.
 ///
-/// Rule: an iteration is disturbed when the hypervisor stole more than 2 % of the time around it,
-/// when (one thread) more than 5 % and 20 us of its time passed without the processor, or when
-/// (several threads) it was preempted more than once per millisecond. The rule looks at the state
-/// only, never at whether the iteration was slow: leaving out slow iterations because they are slow
-/// would bend the result. When more than half of all iterations are disturbed the machine is simply
-/// busy: none is left out, and the Run says so.
+/// Rule: an iteration is disturbed when what the machine took from it exceeds the width to which
+/// the median is wanted (less cannot move the median out of its interval): time that the hypervisor
+/// stole around it, or (one thread) time that passed without the processor. The latter is wall time
+/// less processor time, two clocks; below zero there is only their noise, and five times that is no
+/// absence. With several threads absence cannot be told from waiting: there an iteration is
+/// disturbed when it was preempted more often than the kernel's own work does, once per millisecond
+/// (a tick). The rule looks at the state only, never at whether the iteration was slow: leaving out
+/// slow iterations because they are slow would bend the result. When more than half of all
+/// iterations are disturbed the machine is simply busy: none is left out, and the Run says so.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +61,9 @@ class StateSampler {
   std::int64_t next_steal_ns_ = 0;
 };
 
-/// Fills `iterations.disturbed` by the rule above. Returns false when the machine was busy
-/// throughout and therefore nothing was marked.
-bool mark_disturbed(run::Iterations& iterations, std::int64_t threads);
+/// Fills `iterations.disturbed` by the rule above; `wanted` is the width relative to the median, as
+/// in CaptureRequest::target_interval_ratio. Returns false when the machine was busy throughout and
+/// therefore nothing was marked.
+bool mark_disturbed(run::Iterations& iterations, std::int64_t threads, double wanted);
 
 }  // namespace neurolens::capture

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "fit/order_statistics.hpp"
 #include "neurolens/base/random.hpp"
 
@@ -25,7 +27,7 @@ run::Iterations iterations(std::size_t count, std::int64_t duration_ns) {
 
 TEST(MarkDisturbed, QuietIterationsStay) {
   auto rows = iterations(20, 1'000'000);
-  EXPECT_TRUE(mark_disturbed(rows, 1));
+  EXPECT_TRUE(mark_disturbed(rows, 1, 0.01));
   EXPECT_EQ(rows.disturbed, std::vector<std::uint8_t>(20, 0));
 }
 
@@ -34,23 +36,33 @@ TEST(MarkDisturbed, MarksTimeWithoutTheProcessorAndStolenWindows) {
   rows.cpu_time_ns[3] = 900'000;
   rows.steal_ns[5] = 0;
   rows.steal_ns[9] = 10'000'000;
-  EXPECT_TRUE(mark_disturbed(rows, 1));
+  EXPECT_TRUE(mark_disturbed(rows, 1, 0.01));
   std::vector<std::uint8_t> expected(20, 0);
   for (const int i : {3, 6, 7, 8, 9}) expected[static_cast<std::size_t>(i)] = 1;
   EXPECT_EQ(rows.disturbed, expected);
 }
 
+// Two clocks disagree by their noise; the same size below zero shows how much.
+TEST(MarkDisturbed, ToleratesTheNoiseOfItsClocks) {
+  auto rows = iterations(40, 20'000);
+  for (std::size_t i = 0; i < 40; ++i) rows.cpu_time_ns[i] += i % 2 == 0 ? 900 : -900;
+  rows.cpu_time_ns[7] -= 8'000;
+  EXPECT_TRUE(mark_disturbed(rows, 1, 0.01));
+  EXPECT_EQ(std::count(rows.disturbed.begin(), rows.disturbed.end(), 1), 1);
+  EXPECT_EQ(rows.disturbed[7], 1);
+}
+
 TEST(MarkDisturbed, SlownessAloneIsNoReason) {
   auto rows = iterations(20, 1'000'000);
   rows.duration_ns[4] = rows.cpu_time_ns[4] = 9'000'000;
-  EXPECT_TRUE(mark_disturbed(rows, 1));
+  EXPECT_TRUE(mark_disturbed(rows, 1, 0.01));
   EXPECT_EQ(rows.disturbed[4], 0);
 }
 
 TEST(MarkDisturbed, ABusyMachineIsReportedNotFiltered) {
   auto rows = iterations(20, 1'000'000);
   for (std::size_t i = 0; i < 15; ++i) rows.cpu_time_ns[i] = 500'000;
-  EXPECT_FALSE(mark_disturbed(rows, 1));
+  EXPECT_FALSE(mark_disturbed(rows, 1, 0.01));
   EXPECT_EQ(rows.disturbed, std::vector<std::uint8_t>(20, 0));
 }
 

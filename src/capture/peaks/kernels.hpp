@@ -15,6 +15,8 @@ struct ArithmeticKernel {
   bool integer;
   double flops_per_loop;              ///< Operations per turn of the loop; a multiply-add counts 2.
   double (*run)(std::int64_t loops);  ///< The result keeps the work alive; its value means nothing.
+  /// Tells the clock at which such arithmetic runs; see dependent_multiplications().
+  std::uint64_t (*multiplications)(std::int64_t count);
 };
 
 /// Those that this processor can execute.
@@ -36,4 +38,10 @@ std::vector<BandwidthKernel> bandwidth_kernels();
 /// do, because newer cores fold chains of them at no cost.
 std::uint64_t dependent_multiplications(std::int64_t multiplications);
 inline constexpr double kMultiplyCycles = 3;
+#if defined(__x86_64__)
+/// The same with 512-bit arithmetic beside it, on ports and chains of its own and in three quarters
+/// of the cycles: processors that lower their clock for wide arithmetic raise it again within a
+/// microsecond, so a clock taken afterwards would be another one. Needs avx512f.
+std::uint64_t dependent_multiplications_avx512(std::int64_t multiplications);
+#endif
 }  // namespace neurolens::capture::peaks

@@ -107,11 +107,12 @@ double median(std::vector<double> values) {
   return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/// Cycles per second of the calling core, as it runs just now: wide arithmetic before it lowers the
-/// clock.
-double clock_now() {
-  const auto work = [](std::int64_t repeats) {
-    g_sink = static_cast<double>(peaks::dependent_multiplications(repeats * 1024));
+using Multiplications = std::uint64_t (*)(std::int64_t);
+
+/// Cycles per second of the calling core while it does what `multiplications` does.
+double clock_now(Multiplications multiplications) {
+  const auto work = [multiplications](std::int64_t repeats) {
+    g_sink = static_cast<double>(multiplications(repeats * 1024));
     return static_cast<double>(repeats * 1024) * peaks::kMultiplyCycles;
   };
   return rate_of(work, 200);
@@ -126,8 +127,9 @@ struct Rounds {
 /// Runs rounds on `threads` threads that start each round together. `make` builds the work of one
 /// thread on that thread; an empty function when memory ran out, then the result is nullopt.
 using MakeWork = std::function<std::function<double(std::int64_t)>()>;
-std::optional<Rounds> rounds_on_threads(const MakeWork& make, int threads,
-                                        const PeaksOptions& options) {
+std::optional<Rounds> rounds_on_threads(
+    const MakeWork& make, int threads, const PeaksOptions& options,
+    Multiplications multiplications = peaks::dependent_multiplications) {
   const std::vector<int> cpus = usable_cpus();
   std::barrier sync(threads);
   std::vector<std::vector<double>> rates(static_cast<std::size_t>(threads));
@@ -144,7 +146,7 @@ std::optional<Rounds> rounds_on_threads(const MakeWork& make, int threads,
     for (int round = 0; round < options.rounds; ++round) {
       sync.arrive_and_wait();
       rates[static_cast<std::size_t>(index)].push_back(rate_of(work, repeats));
-      if (index == 0) result.clock_hz.push_back(clock_now());
+      if (index == 0) result.clock_hz.push_back(clock_now(multiplications));
     }
   };
   std::vector<std::thread> pool;
@@ -214,15 +216,22 @@ class Measurement {
       total_ += memory_levels(host_, options_, threads).size() * bandwidth.size();
     for (const int threads : counts) {
       for (const auto& kernel : arithmetic) {
+        const std::string name = fmt::format("fma_{}_{}", kernel.type, kernel.level);
+        if (!wanted(name)) continue;
         NEUROLENS_ASSIGN(result.peaks.emplace_back(), measure(kernel, threads));
       }
     }
     for (const int threads : counts) {
       for (const auto& level : memory_levels(host_, options_, threads)) {
         for (const auto& kernel : bandwidth) {
+          if (!wanted(fmt::format("{}_{}", kernel.kind, level.name))) continue;
           NEUROLENS_ASSIGN(result.peaks.emplace_back(), measure(kernel, level, threads));
         }
       }
+    }
+    if (result.peaks.empty()) {
+      return Error{Errc::not_found,
+                   fmt::format("No ceiling has \"{}\" in its name.", options_.only), "peaks"};
     }
     return result;
   }
@@ -239,7 +248,7 @@ class Measurement {
         return static_cast<double>(repeats * kLoops) * kernel.flops_per_loop;
       };
     };
-    const auto rounds = rounds_on_threads(make, threads, options_);
+    const auto rounds = rounds_on_threads(make, threads, options_, kernel.multiplications);
     return to_peak(name, kernel.integer ? "ops_per_second" : "flops_per_second", *rounds, threads);
   }
 
@@ -272,6 +281,10 @@ class Measurement {
     Peak peak = to_peak(name, "bytes_per_second", *rounds, threads);
     peak.working_set_bytes = level.bytes;
     return peak;
+  }
+
+  [[nodiscard]] bool wanted(const std::string& name) const {
+    return name.find(options_.only) != std::string::npos;
   }
 
   Status announce() {

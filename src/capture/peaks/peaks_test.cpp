@@ -35,6 +35,17 @@ TEST(Peaks, MeasuresEveryKernelAtEveryLevelWithItsSpread) {
   }
 }
 
+TEST(Peaks, MeasuresOnlyWhatIsAsked) {
+  PeaksOptions options{.rounds = 3, .round_ms = 1, .threads = 1};
+  options.only = "triad_l";
+  const auto some = measure_peaks(small_host(), options, {});
+  ASSERT_TRUE(some.ok()) << some.error();
+  ASSERT_EQ(some->peaks.size(), 2U);
+  EXPECT_EQ(some->peaks[1].name, "triad_l2_1t");
+  options.only = "nothing";
+  EXPECT_EQ(measure_peaks(small_host(), options, {}).error().code, Errc::not_found);
+}
+
 TEST(Peaks, SurviveTheirDocument) {
   Peaks peaks{
       "cpu",

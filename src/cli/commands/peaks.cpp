@@ -48,6 +48,8 @@ class PeaksCommand final : public Command {
                   "Most memory for the arrays (default: a quarter of the machine's)");
     options.value("--threads", "N", threads_,
                   "Threads of the \"all\" figures (default: all usable)");
+    options.value("--only", "TEXT", only_,
+                  "Only ceilings with this in their name, such as fma or dram; needs -o");
     options.flag("--json", json_, "One JSON document on stdout");
     options.example("neurolens peaks");
   }
@@ -58,6 +60,12 @@ class PeaksCommand final : public Command {
     peaks_options.round_ms = static_cast<int>(round_ms_.value_or(peaks_options.round_ms));
     if (memory_mib_) peaks_options.most_memory = Bytes{*memory_mib_ << 20};
     peaks_options.threads = static_cast<int>(threads_.value_or(0));
+    if (only_ && !output_) {
+      return Error{Errc::bad_request,
+                   "What `profile` uses must be complete; name a file of its own with -o.",
+                   "--only"};
+    }
+    peaks_options.only = only_.value_or("");
     const std::string path = output_.value_or(capture::peaks_cache_path(host.facts));
     NEUROLENS_ASSIGN(const auto peaks,
                      capture::measure_peaks(host.facts, peaks_options, context.attention));
@@ -71,6 +79,7 @@ class PeaksCommand final : public Command {
 
  private:
   std::optional<std::string> output_;
+  std::optional<std::string> only_;
   std::optional<std::int64_t> rounds_;
   std::optional<std::int64_t> round_ms_;
   std::optional<std::int64_t> memory_mib_;

@@ -92,6 +92,8 @@ class Profile final : public Command {
                    "How the time of each op is found");
     options.value("--top", "K", top_, "Ops that cuts settle (default: 5)");
     options.value("--budget", "SECONDS", budget_, "Time that cuts may take (default: 20)");
+    options.value("--stall-limit", "SECONDS", stall_limit_,
+                  "Without a sign of life for this long the backend is ended (default: 300)");
     options.value("--peaks", "FILE", peaks_,
                   "Ceilings of this machine (default: what `neurolens peaks` kept)");
     options.value("--seed", "N", seed_,
@@ -174,6 +176,13 @@ class Profile final : public Command {
     request_.threads = threads_.value_or(request_.threads);
     request_.top = top_.value_or(request_.top);
     if (budget_) request_.budget = Nanoseconds{static_cast<std::int64_t>(*budget_ * 1e9)};
+    if (stall_limit_) {
+      if (!(*stall_limit_ > 0 && *stall_limit_ <= 1e6)) {
+        return Error{Errc::out_of_range, "The limit lies in (0, 1000000] seconds.",
+                     "--stall-limit"};
+      }
+      request_.stall_limit = Nanoseconds{static_cast<std::int64_t>(*stall_limit_ * 1e9)};
+    }
     NEUROLENS_ASSIGN(request_.seed, seed_from(seed_));
     request_.optimisation = *capture::opt_level_from_name(opt_);
     request_.method = *capture::method_from_name(method_);
@@ -224,6 +233,7 @@ class Profile final : public Command {
   std::optional<std::int64_t> top_;
   std::optional<std::int64_t> seed_;
   std::optional<double> budget_;
+  std::optional<double> stall_limit_;
   std::vector<std::string> shapes_;
   std::vector<std::string> inputs_;
   std::vector<std::string> tags_;

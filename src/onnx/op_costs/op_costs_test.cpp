@@ -379,11 +379,13 @@ std::string reference_page() {
       "tensor once, at its own\n"
       "size (4-bit elements take half a byte), initialisers listed apart. Control flow (`Loop`, "
       "`Scan`, `If`) costs its body\n"
-      "times the observed trips, or the branch that ran (`control_flow`). A fused node without a "
-      "formula of its own has\n"
-      "the FLOPs of the nodes that it stands for and the bytes of its boundary (`members`). Any "
-      "other operator is unknown:\n"
-      "null, and listed.\n\n"
+      "times the observed trips, or the branch that ran (`control_flow`). In a Run every node has "
+      "the FLOPs of the original\n"
+      "nodes that it stands for, where these are known, and the bytes of its own boundary "
+      "(`members`); the formulas of fused\n"
+      "operators are for models whose original is not at hand. Any other operator is unknown: "
+      "null, "
+      "and listed.\n\n"
       "| formula | operators | FLOPs | minimum bytes | assumptions |\n|---|---|---|---|---|\n";
   for (const OpFormula& formula : op_formulas()) {
     std::string names;

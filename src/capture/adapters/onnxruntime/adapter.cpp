@@ -117,7 +117,8 @@ class OnnxSession final : public Session {
                      0,
                      calibration.call_ns,
                      calibration.call_low_ns,
-                     calibration.call_high_ns};
+                     calibration.call_high_ns,
+                     calibration.output_ns};
       input.unobserved_ns = median(usable_durations(run.samples.iterations, false));
       const Status cut =
           settle_by_cuts(library_, request_, input, folder.path(), optimised->graph(), run);

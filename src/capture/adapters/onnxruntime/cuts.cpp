@@ -5,90 +5,50 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <numeric>
 
+#include "adapters/onnxruntime/cut_sessions.hpp"
 #include "adapters/onnxruntime/dtypes.hpp"
 #include "adapters/onnxruntime/measure.hpp"
 #include "adapters/onnxruntime/op_collector.hpp"
+#include "fit/cut_estimates.hpp"
 #include "fit/cut_search.hpp"
 #include "fit/order_statistics.hpp"
+#include "measure/visit.hpp"
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/random.hpp"
-#include "neurolens/onnx/cut.hpp"
-#include "neurolens/onnx/model.hpp"
+#include "neurolens/capture/host.hpp"
 
 namespace neurolens::capture::ort {
 namespace {
 
-constexpr int kWarmup = 3;
-constexpr int kSearchRounds = 5;
-constexpr std::uintmax_t kPlaceholderBytes = std::uintmax_t{1} << 40;  // takes no room on disk
-constexpr int kFewestRounds = 8;
-constexpr int kMostRounds = 120;
-constexpr double kSearchShare = 0.5;  ///< Of the budget; the rest is for the final rounds.
-constexpr double kDeviation = 0.05;   ///< Of the cut model from the original that is worth a note.
-/// Sessions differ by the luck of their memory layout; no interval is narrower than this.
-constexpr double kSessionLuck = 0.01;
-
-onnx::DType dtype_of_run(const std::string& name) {
-  for (int number = 1; number <= 26; ++number) {
-    if (run_dtype(static_cast<onnx::DType>(number)) == name)
-      return static_cast<onnx::DType>(number);
-  }
-  return onnx::DType::undefined;
-}
+constexpr int kWarmup = 2;
+constexpr int kSearchRounds = 3;
+constexpr double kSearchShare = 0.5;  ///< Of the budget, at most; the rest is for the batches.
+/// Batches: the error of a level needs two, is known to a tenth with six (see cut_estimates.cpp),
+/// and halves from there to 24 and 96.
+constexpr std::size_t kLeastBatches = 2;
+constexpr std::size_t kEnoughBatches = 6;
+constexpr std::size_t kMostBatches = 96;
+constexpr int kBatchRounds = 4;
+/// What the cuts are for: ops above this share of the whole are known within this error.
+constexpr double kShareThatCounts = 0.02;
+constexpr double kWantedError = 0.1;
+constexpr double kDeviation = 0.05;  ///< Of the cut model from the original that is worth a note.
+constexpr std::int64_t kMostBytes = std::int64_t{256} << 20;  ///< Of the sessions of one batch.
+constexpr double kNormal95 = 1.959964;
 
 onnx::ObservedTensors observed_tensors(const run::Run& run) {
   onnx::ObservedTensors out;
   for (const auto& op : run.ops) {
     for (const auto& tensor : op.outputs) {
       if (tensor.name && tensor.dtype && tensor.shape)
-        out[*tensor.name] = {dtype_of_run(*tensor.dtype), *tensor.shape};
+        out[*tensor.name] = {onnx_dtype(*tensor.dtype), *tensor.shape};
     }
   }
   return out;
 }
-
-/// Loads the weights of the optimised model once and hands them to every session.
-class WeightPool {
- public:
-  explicit WeightPool(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
-  WeightPool(const WeightPool&) = delete;
-  WeightPool& operator=(const WeightPool&) = delete;
-  ~WeightPool() {
-    if (packed_ != nullptr) library_->api().ReleasePrepackedWeightsContainer(packed_);
-  }
-
-  Result<SharedWeights> share(const onnx::Model& model, const std::vector<std::string>& names) {
-    if (packed_ == nullptr)
-      NEUROLENS_TRY(library_->check(library_->api().CreatePrepackedWeightsContainer(&packed_)));
-    SharedWeights out;
-    out.packed = packed_;
-    for (const auto& name : names) {
-      auto found = weights_.find(name);
-      if (found == weights_.end()) {
-        NEUROLENS_ASSIGN(auto tensor, model.tensor(name));
-        auto held = std::make_unique<onnx::Tensor>(std::move(tensor));
-        NEUROLENS_ASSIGN(auto value, make_tensor_value(*library_, *held));
-        found = weights_.emplace(name, Weight{std::move(held), std::move(value)}).first;
-      }
-      out.values.emplace_back(name, found->second.value.get());
-    }
-    return out;
-  }
-
- private:
-  struct Weight {
-    std::unique_ptr<onnx::Tensor> content;
-    Handle<OrtValue> value;
-  };
-  std::shared_ptr<const Library> library_;
-  OrtPrepackedWeightsContainer* packed_ = nullptr;
-  std::map<std::string, Weight> weights_;
-};
 
 /// `node` and the nodes of its bodies are all at `place`.
 void add_bodies(const onnx::Node& node, std::size_t place,
@@ -101,6 +61,12 @@ void add_bodies(const onnx::Node& node, std::size_t place,
   }
 }
 
+/// One loading of a prefix.
+struct Loaded {
+  RuntimeSession session;
+  Visit visit;
+};
+
 class CutLab {
  public:
   CutLab(std::shared_ptr<const Library> library, const CaptureRequest& request,
@@ -110,23 +76,25 @@ class CutLab {
         input_(input),
         folder_(std::move(folder)),
         run_(run),
-        pool_(library_),
-        random_(request.seed, /*stream=*/13) {
-    settings_ = settings_of(request_);
-    settings_.optimisation = OptLevel::none;
-  }
+        random_(request.seed, /*stream=*/13) {}
 
   Status settle(const onnx::Graph& plan_graph) {
-    NEUROLENS_ASSIGN(auto model, onnx::Model::load(input_.optimised_path));
-    model_.emplace(std::move(model));
-    NEUROLENS_ASSIGN(auto cutter, onnx::Cutter::create(*model_, observed_tensors(run_)));
-    cutter_.emplace(std::move(cutter));
+    NEUROLENS_ASSIGN(const auto model, onnx::Model::load(input_.optimised_path));
+    NEUROLENS_ASSIGN(const auto cutter, onnx::Cutter::create(model, observed_tensors(run_)));
+    SessionSettings settings = settings_of(request_);
+    settings.optimisation = OptLevel::none;
+    CutSessions sessions(library_, model, cutter, settings, folder_);
+    cutter_ = &cutter;
+    sessions_ = &sessions;
     map_ops(plan_graph);
     deadline_ = clock_.now() + Nanoseconds{request_.budget.count};
-    NEUROLENS_TRY(search());
-    NEUROLENS_ASSIGN(const auto gaps, final_rounds());
+    NEUROLENS_TRY(choose_prefixes());
+    NEUROLENS_TRY(run_batches());
     check_node_count();
-    apply(gaps);
+    apply(gaps());
+    if (sessions.unshared()) {
+      run_.notes.push_back("Weights could not be shared between cuts: " + *sessions.unshared());
+    }
     return {};
   }
 
@@ -147,129 +115,217 @@ class CutLab {
     }
   }
 
-  [[nodiscard]] double estimate_ns(std::size_t op) const {
-    const auto& estimate = run_.ops[op].estimate;
-    return estimate ? static_cast<double>(estimate->time_ns) : 0;
-  }
-  [[nodiscard]] double gap_estimate_ns(std::size_t begin, std::size_t end) const {
-    double sum = 0;
+  /// What the ledger says of nodes [begin, end).
+  [[nodiscard]] GapBelief belief_of(std::size_t begin, std::size_t end) const {
+    GapBelief out;
     for (std::size_t k = begin; k < end; ++k) {
-      for (const auto op : node_ops_[k]) sum += estimate_ns(op);
+      for (const auto op : node_ops_[k]) {
+        const GapBelief one = belief_of_op(op);
+        out.time_ns += one.time_ns;
+        out.error_ns = std::hypot(out.error_ns, one.error_ns);
+      }
     }
-    return sum;
+    return out;
+  }
+  [[nodiscard]] GapBelief belief_of_op(std::size_t op) const {
+    const auto& estimate = run_.ops[op].estimate;
+    if (!estimate) return {};
+    const auto time = static_cast<double>(estimate->time_ns);
+    const auto low = static_cast<double>(estimate->low_ns.value_or(estimate->time_ns));
+    const auto high = static_cast<double>(estimate->high_ns.value_or(estimate->time_ns));
+    return {time, (high - low) / (2 * kNormal95)};
   }
 
-  Result<RuntimeSession> make_session(std::size_t k, const std::string& profile_prefix) {
-    SessionSettings settings = settings_;
-    settings.profile_prefix = profile_prefix;
-    if (share_) {
-      auto session = make_shared_session(k, settings);
-      if (session.ok()) return session;
-      share_ = false;
-      run_.notes.push_back("Weights could not be shared between cuts: " + session.error().message);
-    }
-    NEUROLENS_ASSIGN(const auto cut, cutter_->prefix(k));
-    return RuntimeSession::create_from(library_, cut.bytes, settings);
-  }
-
-  /// The runtime insists that the file which a shared weight is declared to be in exists beside the
-  /// model and is long enough, though it never reads it: an empty file with a size satisfies it.
-  Result<RuntimeSession> make_shared_session(std::size_t k, const SessionSettings& settings) {
-    onnx::CutOptions options;
-    options.weights = onnx::CutWeights::shared;
-    NEUROLENS_ASSIGN(const auto cut, cutter_->prefix(k, options));
-    NEUROLENS_ASSIGN(const auto shared, pool_.share(*model_, cut.shared_weights));
-    const std::string placeholder = folder_ + "/" + std::string(onnx::kSharedWeightsFile);
-    std::ofstream(placeholder, std::ios::app).close();
-    std::error_code error;
-    std::filesystem::resize_file(placeholder, kPlaceholderBytes, error);
-    const std::string path = folder_ + "/cut.onnx";
-    NEUROLENS_TRY(system_files().write_atomic(path, cut.bytes));
-    auto session = RuntimeSession::create(library_, path, settings, &shared);
-    unlink(path.c_str());
-    return session;
-  }
-
-  Status open(std::size_t k) {
-    if (sessions_.count(k) != 0) return {};
-    NEUROLENS_ASSIGN(auto session, make_session(k, {}));
+  Result<Loaded> open(std::size_t k, std::size_t padding = 0) {
+    // Where the next session's memory lies shall not depend on what the last one freed.
+    ballast_.emplace_back(64 + random_.below(std::uint64_t{1} << 14));
+    NEUROLENS_ASSIGN(auto session, sessions_->open(k, padding));
     if (session.inputs().size() != input_.feeds->ports().size()) {
       return Error{Errc::refused, "A cut of the model lost an input.", {}};
     }
+    double latency = 0;
     for (int i = 0; i < kWarmup; ++i) {
-      const auto timing = session.run(*input_.feeds);
-      if (!timing.ok()) return timing.error();
+      NEUROLENS_ASSIGN(const auto timing, session.run(*input_.feeds));
+      latency = static_cast<double>(timing.duration.count);
     }
-    sessions_.emplace(k, std::move(session));
-    return {};
+    return Loaded{std::move(session), visit_for(latency)};
   }
 
-  /// One interleaved round over `prefixes` (0: the empty call, known from calibration).
-  Result<std::vector<double>> round(const std::vector<std::size_t>& prefixes) {
-    std::vector<std::size_t> order(prefixes.size());
+  /// Median of one turn.
+  Result<double> visit(Loaded& loaded) {
+    std::vector<double> times;
+    for (int i = -loaded.visit.settle; i < loaded.visit.timed; ++i) {
+      NEUROLENS_ASSIGN(const auto timing, loaded.session.run(*input_.feeds));
+      if (i >= 0) times.push_back(static_cast<double>(timing.duration.count));
+    }
+    return median_of(times);
+  }
+
+  /// Latency of each loaded prefix: median over `rounds` of turns in random order. What fetching
+  /// more than one output costs is no op's.
+  Result<std::vector<double>> take_turns(const std::vector<Loaded*>& loaded, int rounds) {
+    std::vector<std::vector<double>> times(loaded.size());
+    std::vector<std::size_t> order(loaded.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random_.below(i)]);
-    std::vector<double> out(prefixes.size());
-    for (const auto i : order) {
-      if (prefixes[i] == 0) {
-        out[i] =
-            input_.call_low_ns + (input_.call_high_ns - input_.call_low_ns) * random_.uniform();
-        continue;
+    for (int r = 0; r < rounds; ++r) {
+      for (std::size_t i = order.size(); i > 1; --i)
+        std::swap(order[i - 1], order[random_.below(i)]);
+      for (const auto i : order) {
+        NEUROLENS_ASSIGN(const double time, visit(*loaded[i]));
+        times[i].push_back(time);
       }
-      NEUROLENS_ASSIGN(const auto timing, sessions_.at(prefixes[i]).run(*input_.feeds));
-      out[i] = static_cast<double>(timing.duration.count);
+    }
+    std::vector<double> out;
+    for (std::size_t i = 0; i < loaded.size(); ++i) {
+      const auto more = static_cast<double>(loaded[i]->session.outputs().size()) - 1;
+      out.push_back(median_of(times[i]) - more * input_.output_ns);
     }
     return out;
   }
 
+  [[nodiscard]] double left_ns() const {
+    return static_cast<double>((deadline_ - clock_.now()).count);
+  }
   [[nodiscard]] bool out_of_time(double share_left) const {
-    const auto left = (deadline_ - clock_.now()).count;
     return request_.attention.cancelled() ||
-           static_cast<double>(left) < share_left * static_cast<double>(request_.budget.count);
+           left_ns() < share_left * static_cast<double>(request_.budget.count);
   }
 
-  Status search() {
+  /// All prefixes where budget and memory allow enough batches of them, or those that isolate the
+  /// most expensive nodes.
+  Status choose_prefixes() {
+    const std::size_t count = node_ops_.size();
+    const auto resident = [] { return process_memory().resident.value_or(Bytes{0}).count; };
+    const auto before = resident();
+    const Nanoseconds start = clock_.now();
+    NEUROLENS_ASSIGN(auto whole, open(count));
+    std::vector<Loaded*> one{&whole};
+    NEUROLENS_ASSIGN(const auto latency, take_turns(one, kBatchRounds));
+    const auto taken = static_cast<double>((clock_.now() - start).count);
+    const auto nodes = static_cast<double>(count);
+    // A prefix takes half as long as the whole model on average.
+    const bool in_time = nodes * taken / 2 * static_cast<double>(kEnoughBatches) <
+                         kSearchShare * static_cast<double>(request_.budget.count);
+    const bool fits = nodes * static_cast<double>(resident() - before) / 2 < double{kMostBytes};
+    if (in_time && fits) {
+      for (std::size_t k = 1; k <= count; ++k) prefixes_.push_back(k);
+      return {};
+    }
+    std::map<std::size_t, Loaded> sessions;
+    sessions.emplace(count, std::move(whole));
+    return search(sessions, latency[0]);
+  }
+
+  Status search(std::map<std::size_t, Loaded>& sessions, double whole_ns) {
     std::vector<double> belief;
-    for (std::size_t k = 0; k < node_ops_.size(); ++k) belief.push_back(gap_estimate_ns(k, k + 1));
+    for (std::size_t k = 0; k < node_ops_.size(); ++k)
+      belief.push_back(belief_of(k, k + 1).time_ns);
     CutSearch search(std::move(belief),
                      static_cast<std::size_t>(std::max<std::int64_t>(request_.top, 1)));
     search.set(0, input_.call_ns);
+    search.set(node_ops_.size(), whole_ns);
     while (const auto k = search.next()) {
       if (out_of_time(1 - kSearchShare)) {
         run_.notes.push_back("The budget for cuts ran out before every wanted op stood alone.");
         break;
       }
       request_.attention.report("cutting");
-      NEUROLENS_TRY(open(*k));
+      NEUROLENS_ASSIGN(auto loaded, open(*k));
+      sessions.emplace(*k, std::move(loaded));
       std::vector<std::size_t> together = search.neighbours(*k);
+      together.erase(std::remove(together.begin(), together.end(), std::size_t{0}), together.end());
       together.push_back(*k);
-      std::vector<std::vector<double>> columns(together.size());
-      for (int r = 0; r < kSearchRounds; ++r) {
-        NEUROLENS_ASSIGN(const auto row, round(together));
-        for (std::size_t i = 0; i < row.size(); ++i) columns[i].push_back(row[i]);
-      }
-      for (std::size_t i = 0; i < together.size(); ++i) {
-        if (together[i] != 0) search.set(together[i], median_of(columns[i]));
-      }
+      std::vector<Loaded*> turns;
+      for (const auto one : together) turns.push_back(&sessions.at(one));
+      NEUROLENS_ASSIGN(const auto times, take_turns(turns, kSearchRounds));
+      for (std::size_t i = 0; i < together.size(); ++i) search.set(together[i], times[i]);
     }
-    for (const auto& [prefix, latency] : search.measured()) prefixes_.push_back(prefix);
+    for (const auto& [prefix, latency] : search.measured()) {
+      if (prefix != 0) prefixes_.push_back(prefix);
+    }
     return {};
   }
 
-  Result<std::vector<GapTime>> final_rounds() {
-    std::vector<std::vector<double>> rounds;
-    for (int r = 0; r < kMostRounds; ++r) {
-      if (r >= kFewestRounds && out_of_time(0)) break;
-      request_.attention.report("cutting", static_cast<double>(r) / kMostRounds);
-      NEUROLENS_ASSIGN(auto row, round(prefixes_));
-      rounds.push_back(std::move(row));
+  /// Loads every prefix anew and measures them together. Where all prefixes are, all but the first
+  /// batch are padded, each in its own way; levels_of() takes out what that adds.
+  Status run_batch() {
+    std::vector<Loaded> sessions;
+    const Nanoseconds start = clock_.now();
+    std::vector<std::size_t> kept;
+    const bool padded = !batches_.empty() && prefixes_.size() == node_ops_.size();
+    const std::size_t padding = padded ? random_.below(node_ops_.size() + 1) : 0;
+    for (const auto k : prefixes_) {
+      auto loaded = open(k, padding);
+      // Nodes that give nothing cannot end a prefix; their time falls to the next one.
+      if (!loaded.ok() && loaded.error().code == Errc::bad_request && batches_.empty()) continue;
+      if (!loaded.ok()) return std::move(loaded).error();
+      sessions.push_back(std::move(loaded).value());
+      kept.push_back(k);
     }
-    return gap_times(prefixes_, rounds, request_.seed);
+    prefixes_ = std::move(kept);
+    const auto opened = clock_.now();
+    std::vector<Loaded*> turns;
+    for (auto& one : sessions) turns.push_back(&one);
+    std::vector<std::vector<double>> rows;
+    // Loading is the dear part: a batch measures for at least as long as it loaded.
+    do {
+      NEUROLENS_ASSIGN(auto row, take_turns(turns, kBatchRounds));
+      rows.push_back(std::move(row));
+    } while (clock_.now() - opened < opened - start && !out_of_time(0));
+    std::vector<double> medians;
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+      std::vector<double> column;
+      for (const auto& row : rows) column.push_back(row[i]);
+      medians.push_back(median_of(column));
+    }
+    batches_.push_back(std::move(medians));
+    return {};
+  }
+
+  Status run_batches() {
+    const double budget = static_cast<double>(request_.budget.count);
+    double longest = 0;
+    while (batches_.size() < kMostBatches) {
+      const double left = left_ns();
+      if (batches_.size() >= kLeastBatches && (left < longest || request_.attention.cancelled()))
+        break;
+      if (batches_.size() >= kEnoughBatches && precise()) break;
+      request_.attention.report("cutting", std::clamp(1 - left / budget, 0.0, 1.0));
+      NEUROLENS_TRY(run_batch());
+      longest = std::max(longest, left - left_ns());
+    }
+    return {};
+  }
+
+  /// The gaps between 0 and the prefixes, as things stand.
+  [[nodiscard]] std::vector<GapTime> gaps() const {
+    Levels levels = levels_of(batches_);
+    levels.time_ns.insert(levels.time_ns.begin(), input_.call_ns);
+    levels.error_ns.insert(levels.error_ns.begin(),
+                           (input_.call_high_ns - input_.call_low_ns) / (2 * kNormal95));
+    if (request_.method == Method::cut) return gaps_by_cuts(levels, request_.seed);
+    std::vector<GapBelief> beliefs;
+    std::size_t begin = 0;
+    for (const auto end : prefixes_) {
+      beliefs.push_back(belief_of(begin, end));
+      begin = end;
+    }
+    return gaps_by_both(levels, beliefs);
+  }
+
+  [[nodiscard]] bool precise() const {
+    const auto all = gaps();
+    double total = 0;
+    for (const auto& gap : all) total += gap.time_ns;
+    return std::all_of(all.begin(), all.end(), [&](const GapTime& gap) {
+      return gap.time_ns < kShareThatCounts * total ||
+             gap.high_ns - gap.low_ns < 2 * kWantedError * gap.time_ns;
+    });
   }
 
   /// A cut can block or allow a fusion. One observed run of the uncut optimised model tells.
   void check_node_count() {
-    auto session = make_session(node_ops_.size(), folder_ + "/cut");
+    auto session = sessions_->open(node_ops_.size(), 0, folder_ + "/cut");
     if (!session.ok() || !session.value().run(*input_.feeds).ok()) return;
     const auto path = session.value().end_profiling();
     if (!path.ok()) return;
@@ -283,9 +339,9 @@ class CutLab {
                                      count, run_.ops.size()));
   }
 
-  void apply(const std::vector<GapTime>& gaps) {
+  void apply(const std::vector<GapTime>& all) {
     double total = 0;
-    for (const auto& gap : gaps) total += gap.time_ns;
+    for (const auto& gap : all) total += gap.time_ns;
     const double target = input_.unobserved_ns - input_.call_ns;
     if (total <= 0 || target <= 0) return;
     const double scale = target / total;
@@ -296,42 +352,51 @@ class CutLab {
                       1 / scale));
     }
     std::size_t settled = 0;
-    for (const auto& gap : gaps) settled += apply_gap(gap, scale) ? 1 : 0;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      settled += apply_gap(all[i], begin, prefixes_[i], scale) ? 1 : 0;
+      begin = prefixes_[i];
+    }
     run_.notes.push_back(
-        fmt::format("{} ops were settled by cuts, with {} prefixes of the optimised model.",
-                    settled, prefixes_.size() - 1));
+        fmt::format("{} ops were settled by cuts, with {} prefixes of the optimised model, each "
+                    "loaded {} times.",
+                    settled, prefixes_.size(), batches_.size()));
   }
 
-  /// True when the gap is one op, whose time is then settled.
-  bool apply_gap(const GapTime& gap, double scale) {
-    const bool alone = gap.end - gap.begin == 1 && node_ops_[gap.begin].size() == 1;
-    const double before = gap_estimate_ns(gap.begin, gap.end);
-    std::size_t count = 0;
-    for (std::size_t k = gap.begin; k < gap.end; ++k) count += node_ops_[k].size();
-    for (std::size_t k = gap.begin; k < gap.end; ++k) {
-      for (const auto op : node_ops_[k]) {
-        auto& estimate = run_.ops[op].estimate;
-        if (!estimate) continue;
-        const double share = before > 0 ? static_cast<double>(estimate->time_ns) / before
-                                        : 1.0 / static_cast<double>(count);
-        const double time = scale * gap.time_ns * share;
-        double low = scale * gap.low_ns * share;
-        double high = scale * gap.high_ns * share;
-        if (!alone && estimate->time_ns > 0) {  // what the ledger did not know stays unknown
-          low *= static_cast<double>(estimate->low_ns.value_or(estimate->time_ns)) /
-                 static_cast<double>(estimate->time_ns);
-          high *= static_cast<double>(estimate->high_ns.value_or(estimate->time_ns)) /
-                  static_cast<double>(estimate->time_ns);
-        }
-        estimate->time_ns = std::llround(time);
-        estimate->low_ns = std::clamp<std::int64_t>(
-            std::llround(std::min(low, time * (1 - kSessionLuck))), 0, estimate->time_ns);
-        estimate->high_ns = std::max<std::int64_t>(
-            std::llround(std::max(high, time * (1 + kSessionLuck))), estimate->time_ns);
-        if (alone) estimate->method = "cut";
-      }
+  /// Shares what the cuts say of a gap among its ops, by how little the ledger knows of each. True
+  /// when the gap is one op whose time the cuts settled.
+  bool apply_gap(const GapTime& gap, std::size_t begin, std::size_t end, double scale) {
+    std::vector<std::size_t> ops;
+    for (std::size_t k = begin; k < end; ++k)
+      ops.insert(ops.end(), node_ops_[k].begin(), node_ops_[k].end());
+    const GapBelief before = belief_of(begin, end);
+    const double variance = before.error_ns * before.error_ns;
+    const double gap_error = (gap.high_ns - gap.low_ns) / (2 * kNormal95);
+    const bool settled = end - begin == 1 && ops.size() == 1 && gap.cut_share >= 0.5;
+    std::vector<GapTime> found;
+    double sum = 0;
+    for (const auto op : ops) {
+      const GapBelief one = belief_of_op(op);
+      const double mine = one.error_ns * one.error_ns;
+      const double share = variance > 0 ? mine / variance : 1 / static_cast<double>(ops.size());
+      const double time = std::max(one.time_ns + share * (gap.time_ns - before.time_ns), 0.0);
+      const double error = std::hypot(std::sqrt(mine * (1 - share)), share * gap_error);
+      found.push_back({time, time - kNormal95 * error, time + kNormal95 * error, 0});
+      sum += time;
     }
-    return alone;
+    if (ops.size() == 1) found[0] = gap;
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      auto& estimate = run_.ops[ops[i]].estimate;
+      if (!estimate) continue;
+      const double fit = ops.size() > 1 && sum > 0 ? scale * gap.time_ns / sum : scale;
+      estimate->time_ns = std::llround(fit * found[i].time_ns);
+      estimate->low_ns =
+          std::clamp<std::int64_t>(std::llround(fit * found[i].low_ns), 0, estimate->time_ns);
+      estimate->high_ns =
+          std::max<std::int64_t>(std::llround(fit * found[i].high_ns), estimate->time_ns);
+      if (settled) estimate->method = "cut";
+    }
+    return settled;
   }
 
   std::shared_ptr<const Library> library_;
@@ -339,16 +404,14 @@ class CutLab {
   const CutInput& input_;
   std::string folder_;
   run::Run& run_;
-  WeightPool pool_;  // before the sessions that use it
   Random random_;
   Clock& clock_ = system_clock();
-  SessionSettings settings_;
-  bool share_ = true;
   Nanoseconds deadline_;
-  std::optional<onnx::Model> model_;
-  std::optional<onnx::Cutter> cutter_;
-  std::map<std::size_t, RuntimeSession> sessions_;
-  std::vector<std::size_t> prefixes_;
+  const onnx::Cutter* cutter_ = nullptr;
+  CutSessions* sessions_ = nullptr;
+  std::vector<std::vector<char>> ballast_;
+  std::vector<std::size_t> prefixes_;         ///< Ascending, without 0.
+  std::vector<std::vector<double>> batches_;  ///< Latencies of `prefixes_`.
   std::vector<std::vector<std::size_t>> node_ops_;
 };
 

@@ -23,6 +23,7 @@ struct CutInput {
   double call_ns = 0;        ///< Of which this belongs to no op, with its interval.
   double call_low_ns = 0;
   double call_high_ns = 0;
+  double output_ns = 0;  ///< What each output beyond the first adds to a call.
 };
 
 /// `graph` is the optimised model's that `plan` was made with.

@@ -46,13 +46,46 @@ EventShape event_shape(const CollectedOp& op) {
   return out;
 }
 
-void write_ledger(run::Run& run, const CorrectionInput& input, const Calibration& calibration) {
+/// Of one iteration, as calibrated.
+struct Predicted {
   double events = 0;
-  double cost = 0;
+  double inside_ns = 0;
+};
+Predicted predict(const CorrectionInput& input, const Calibration& calibration) {
+  Predicted out;
   for (std::size_t i = 0; i < input.shapes.size(); ++i) {
-    events += input.executions[i];
-    cost += input.executions[i] * calibration.inside.cost_ns(input.shapes[i]);
+    out.events += input.executions[i];
+    out.inside_ns += input.executions[i] * calibration.inside.cost_ns(input.shapes[i]);
   }
+  return out;
+}
+
+/// Standard error of a median, from its interval.
+double error_of(const MedianInterval& interval) {
+  constexpr double kNormal95 = 1.959964;
+  if (!interval.low || !interval.high) return interval.median;
+  return (*interval.high - *interval.low) / (2 * kNormal95);
+}
+
+/// The scale from what observation adds to a whole iteration; the gain from how well the sums are
+/// known.
+Plausible plausible(const CorrectionInput& input, const Calibration& calibration) {
+  const auto observed = median_interval(input.observed_ns);
+  const auto unobserved = median_interval(input.unobserved_ns);
+  const Predicted predicted = predict(input, calibration);
+  // Observed and unobserved iterations are of different sessions.
+  const double luck = calibration.session_luck * unobserved.median * std::sqrt(2.0);
+  const double error = std::hypot(error_of(observed), error_of(unobserved), luck);
+  Plausible out = expected_scale(observed.median - unobserved.median, error,
+                                 predicted.inside_ns + predicted.events * calibration.outside_ns +
+                                     calibration.observed_call_ns,
+                                 calibration.balance_spread, calibration.scale_spread);
+  out.gain_spread = unobserved.median > 0 ? error / unobserved.median : 0;
+  return out;
+}
+
+void write_ledger(run::Run& run, const CorrectionInput& input, const Calibration& calibration) {
+  const auto [events, cost] = predict(input, calibration);
   const double each = events > 0 ? cost / events : calibration.inside.base_ns;
   const double error = 1.96 * calibration.inside.relative_error;
   auto& ledger = run.overhead.ledger;
@@ -102,6 +135,7 @@ void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
   input.seed = seed;
   write_ledger(run, input, calibration);
   if (input.observed_ns.empty() || input.unobserved_ns.empty()) return;
+  input.plausible = plausible(input, calibration);
   const CorrectionResult result = estimate_corrected(input);
   for (std::size_t i = 0; i < run.ops.size(); ++i) {
     const TimeInterval& one = result.ops[i];

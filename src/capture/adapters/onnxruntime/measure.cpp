@@ -7,6 +7,7 @@
 
 #include "fit/order_statistics.hpp"
 #include "measure/state.hpp"
+#include "measure/visit.hpp"
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/random.hpp"
 
@@ -17,10 +18,17 @@ namespace {
 constexpr std::int64_t kEventsPerSegment = 200'000;
 /// Without --iterations, observation ends here: more events than this add files, not knowledge.
 constexpr std::int64_t kEventsInAll = 200'000;
+constexpr int kIterationsToPeak = 3;
 constexpr std::int64_t kDefaultWarmup = 5;
 constexpr std::int64_t kWarmupNs = 1'000'000'000;
 constexpr std::size_t kFewestPairs = 10;
 constexpr std::int64_t kSettleNs = 200'000'000;
+/// An observed session lives for this many times its loading, then another one takes its place:
+/// where its memory lies biases it (see fit/cut_estimates.hpp), and several average that out.
+constexpr std::int64_t kLivesPerLoading = 10;
+/// Loading and what comes after take about 2.5 times the loading of the observed session. Measured
+/// for twice that, the whole is at most three times the unobserved iterations.
+constexpr std::int64_t kLoadingsToMeasure = 5;
 
 class Loop {
  public:
@@ -37,6 +45,10 @@ class Loop {
 
   Result<Measurement> run() {
     NEUROLENS_ASSIGN(out_.output_types, unobserved_.probe_outputs(feeds_));
+    // A runtime plans its memory over the first iterations; what is loaded later is the observer's.
+    for (int i = 0; i < kIterationsToPeak; ++i) {
+      NEUROLENS_ASSIGN([[maybe_unused]] const auto timing, unobserved_.run(feeds_));
+    }
     out_.peak = process_memory();
     NEUROLENS_TRY(open_observed());
     origin_ = clock_.now();
@@ -46,12 +58,14 @@ class Loop {
     if (control_flow_) NEUROLENS_TRY(close_observed());
     NEUROLENS_TRY(measure_pairs());
     NEUROLENS_TRY(close_observed());
-    out_.machine_busy = !mark_disturbed(out_.iterations, request_.threads);
+    out_.machine_busy =
+        !mark_disturbed(out_.iterations, request_.threads, request_.target_interval_ratio);
     return std::move(out_);
   }
 
  private:
   Status open_observed() {
+    const Nanoseconds start = clock_.now();
     SessionSettings settings = settings_of(request_);
     settings.profile_prefix = folder_ + "/profile" + std::to_string(segment_++);
     if (!optimised_written_) {
@@ -71,6 +85,9 @@ class Loop {
     optimised_written_ = true;
     observed_.emplace(std::move(session).value());
     runs_in_segment_ = 0;
+    opened_ = clock_.now();
+    loading_ns_ = (opened_ - start).count;
+    if (segment_ == 1) first_loading_ns_ = loading_ns_;
     return {};
   }
 
@@ -111,8 +128,8 @@ class Loop {
     if (observed) {
       ++runs_in_segment_;
       ++observed_runs_;
-    } else if (!warmup) {
-      latencies_.push_back(static_cast<double>(timing.value().duration.count));
+    } else {
+      (warmup ? warm_ : latencies_).push_back(static_cast<double>(timing.value().duration.count));
     }
     return {};
   }
@@ -132,9 +149,12 @@ class Loop {
     return {};
   }
 
-  /// A fresh profiling session before the runtime would silently stop recording.
+  /// A fresh profiling session before the runtime would silently stop recording, or when its time
+  /// is up.
   Status rotate() {
-    if (observed_ && runs_in_segment_ * events_per_run_ < kEventsPerSegment) return {};
+    const bool full = runs_in_segment_ * events_per_run_ >= kEventsPerSegment;
+    const bool old = (clock_.now() - opened_).count > kLivesPerLoading * loading_ns_;
+    if (observed_ && !full && !old) return {};
     NEUROLENS_TRY(close_observed());
     NEUROLENS_TRY(open_observed());
     return iterate(true, true);  // the first run of a session allocates: warm-up
@@ -145,23 +165,35 @@ class Loop {
            measured_observed_ >= kFewestPairs;
   }
 
+  /// One side's turn; see measure/visit.hpp.
+  Status take_turn(bool observed, std::int64_t pairs) {
+    for (int i = 0; i < visit_.settle; ++i) NEUROLENS_TRY(iterate(observed, true));
+    for (std::int64_t i = 0; i < pairs; ++i) NEUROLENS_TRY(iterate(observed, false));
+    return {};
+  }
+
   Status measure_pairs() {
     const Nanoseconds start = clock_.now();
     next_check_ = kFewestPairs;
-    for (std::size_t pair = 0; !finished(pair, start); ++pair) {
+    visit_ = visit_for(median(warm_));
+    for (std::size_t pair = 0; !finished(pair, start);) {
       if (request_.attention.cancelled()) {
         if (pair == 0) return Error{Errc::cancelled, "Stopped before anything was measured.", {}};
         out_.stopped = "Stopped by the user.";
         break;
       }
       report(pair, start);
+      std::int64_t pairs = visit_.timed;
+      if (request_.iterations)
+        pairs = std::min(pairs, *request_.iterations - static_cast<std::int64_t>(pair));
       const bool observe = !observation_done();
       const bool observed_first = random_.below(2) == 1;
       if (observe) NEUROLENS_TRY(rotate());
-      if (observe && observed_first) NEUROLENS_TRY(iterate(true, false));
-      NEUROLENS_TRY(iterate(false, false));
-      if (observe && !observed_first) NEUROLENS_TRY(iterate(true, false));
-      if (observe) ++measured_observed_;
+      if (observe && observed_first) NEUROLENS_TRY(take_turn(true, pairs));
+      NEUROLENS_TRY(take_turn(false, pairs));
+      if (observe && !observed_first) NEUROLENS_TRY(take_turn(true, pairs));
+      if (observe) measured_observed_ += static_cast<std::size_t>(pairs);
+      pair += static_cast<std::size_t>(pairs);
     }
     return {};
   }
@@ -170,8 +202,8 @@ class Loop {
     if (request_.iterations) return static_cast<std::int64_t>(pairs) >= *request_.iterations;
     const auto elapsed = (clock_.now() - start).count;
     if (pairs >= 1 && elapsed >= request_.time_limit.count) return true;
-    if (pairs < next_check_ || elapsed < std::min(kSettleNs, request_.time_limit.count))
-      return false;
+    const auto least = std::max(kSettleNs, kLoadingsToMeasure * first_loading_ns_);
+    if (pairs < next_check_ || elapsed < std::min(least, request_.time_limit.count)) return false;
     next_check_ = pairs + pairs / 8 + 1;
     const auto width = median_interval(latencies_).relative_width();
     out_.interval_reached = width && *width <= request_.target_interval_ratio;
@@ -210,7 +242,12 @@ class Loop {
   std::size_t next_check_ = kFewestPairs;
   std::int64_t next_report_ = 0;
   Nanoseconds origin_;
-  std::vector<double> latencies_;
+  Nanoseconds opened_;
+  std::int64_t loading_ns_ = 0;
+  std::int64_t first_loading_ns_ = 0;
+  Visit visit_;
+  std::vector<double> latencies_;  // of the unobserved iterations that count
+  std::vector<double> warm_;       // of the others
   Measurement out_;
 };
 

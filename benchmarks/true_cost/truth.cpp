@@ -1,0 +1,121 @@
+#include "truth.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "adapters/onnxruntime/feeds.hpp"
+#include "adapters/onnxruntime/measure.hpp"
+#include "fit/order_statistics.hpp"
+#include "measure/visit.hpp"
+#include "neurolens/base/clock.hpp"
+#include "neurolens/base/random.hpp"
+
+namespace neurolens::capture::true_cost {
+namespace {
+
+constexpr int kWarmup = 3;
+constexpr int kRounds = 4;
+constexpr std::size_t kFewestBatches = 6;
+constexpr std::size_t kMostBatches = 40;
+constexpr std::int64_t kEnoughNs = 1'500'000'000;
+
+struct Bench {
+  ort::RuntimeSession session;
+  ort::PreparedFeeds feeds;
+  Visit visit;
+};
+
+Result<Bench> open(const std::shared_ptr<const ort::Library>& library, const std::string& model) {
+  ort::SessionSettings settings;
+  settings.optimisation = OptLevel::none;
+  NEUROLENS_ASSIGN(auto session, ort::RuntimeSession::create_from(library, model, settings));
+  NEUROLENS_ASSIGN(auto feeds, ort::prepare_feeds(library, session, nullptr, CaptureRequest{}));
+  double latency = 0;
+  for (int i = 0; i < kWarmup; ++i) {
+    NEUROLENS_ASSIGN(const auto timing, session.run(feeds.set));
+    latency = static_cast<double>(timing.duration.count);
+  }
+  return Bench{std::move(session), std::move(feeds), visit_for(latency)};
+}
+
+Result<double> take_turn(Bench& bench) {
+  std::vector<double> times;
+  for (int i = -bench.visit.settle; i < bench.visit.timed; ++i) {
+    NEUROLENS_ASSIGN(const auto timing, bench.session.run(bench.feeds.set));
+    if (i >= 0) times.push_back(static_cast<double>(timing.duration.count));
+  }
+  return median_of(times);
+}
+
+/// The parts of `one` with `one.more` more of `kind`, spread over the places where it stands.
+std::vector<Part> longer(const Case& one, const std::string& kind) {
+  const auto is = [&](const Part& p) { return kind == p.kind; };
+  const int total = static_cast<int>(std::count_if(one.parts.begin(), one.parts.end(), is));
+  std::vector<Part> out;
+  int added = 0;
+  int seen = 0;
+  for (const auto& part : one.parts) {
+    out.push_back(part);
+    if (!is(part)) continue;
+    ++seen;
+    for (; added < one.more * seen / total; ++added) out.push_back(part);
+  }
+  return out;
+}
+
+/// Mean over batches; its error is what the batches differ by.
+PartTruth mean_of(const std::vector<double>& slopes) {
+  const auto count = static_cast<double>(slopes.size());
+  double sum = 0;
+  double squares = 0;
+  for (const double slope : slopes) sum += slope / count;
+  for (const double slope : slopes) squares += (slope - sum) * (slope - sum);
+  return {std::max(sum, 0.0), 1.96 * std::sqrt(squares / (count - 1) / count)};
+}
+
+}  // namespace
+
+Result<Truth> truth_of(const std::shared_ptr<const ort::Library>& library, const Case& one,
+                       std::uint64_t seed) {
+  std::vector<std::string> kinds;
+  for (const auto& part : one.parts) kinds.emplace_back(part.kind);
+  std::sort(kinds.begin(), kinds.end());
+  kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
+  std::vector<std::string> models{encode(chain(one.dims, one.parts))};
+  for (const auto& kind : kinds) models.push_back(encode(chain(one.dims, longer(one, kind))));
+  std::vector<std::vector<double>> slopes(kinds.size());
+  std::vector<std::vector<char>> ballast;  // so that memory lies elsewhere in the next batch
+  Random random(seed);
+  std::vector<double> latencies;
+  const Nanoseconds start = system_clock().now();
+  while (slopes[0].size() < kMostBatches) {
+    const bool enough = (system_clock().now() - start).count > kEnoughNs;
+    if (slopes[0].size() >= kFewestBatches && enough) break;
+    std::vector<Bench> benches;
+    for (const auto& model : models) {
+      ballast.emplace_back(64 + random.below(std::uint64_t{1} << 14));
+      NEUROLENS_ASSIGN(auto bench, open(library, model));
+      benches.push_back(std::move(bench));
+    }
+    std::vector<std::vector<double>> times(benches.size());
+    for (int round = 0; round < kRounds; ++round) {
+      for (std::size_t i = 0; i < benches.size(); ++i) {
+        NEUROLENS_ASSIGN(const double time, take_turn(benches[i]));
+        times[i].push_back(time);
+      }
+    }
+    const double base = median_of(times[0]);
+    latencies.push_back(base);
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      slopes[i].push_back((median_of(times[i + 1]) - base) / one.more);
+    }
+  }
+  Truth out;
+  out.latency_ns = mean_of(latencies).ns;
+  for (std::size_t i = 0; i < kinds.size(); ++i) out.parts[kinds[i]] = mean_of(slopes[i]);
+  return out;
+}
+
+}  // namespace neurolens::capture::true_cost
