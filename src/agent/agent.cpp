@@ -36,8 +36,26 @@ Status carry_out(Task& task, Reply& reply) {
   return {};
 }
 
-Reply checked_answer(std::string_view request, std::span<const TaskEntry> tasks) {
+Reply checked_task(std::string_view name, const json::Object& fields,
+                   std::span<const TaskEntry> tasks) {
   Reply reply;
+  reply.task = name;
+  const auto entry =
+      std::find_if(tasks.begin(), tasks.end(), [&](const TaskEntry& e) { return e.name == name; });
+  if (entry == tasks.end()) {
+    reply.errors.push_back(unknown_task(reply.task, tasks));
+    return reply;
+  }
+  const auto task = entry->make();
+  reply.errors = set_fields(*task, fields);
+  if (!reply.errors.empty()) return reply;
+  if (Status done = carry_out(*task, reply); !done.ok())
+    reply.errors.push_back(std::move(done).error());
+  reply.success = reply.errors.empty();
+  return reply;
+}
+
+Reply checked_answer(std::string_view request, std::span<const TaskEntry> tasks) {
   if (request.size() > kLargestRequest)
     return refusal({Errc::too_large, "A request has at most 16 MiB.", ""});
   const auto document = json::parse(request);
@@ -53,20 +71,21 @@ Reply checked_answer(std::string_view request, std::span<const TaskEntry> tasks)
   if (name == nullptr) return refusal({Errc::missing_key, "The request names no task.", "/task"});
   if (name->as_string() == nullptr)
     return refusal({Errc::wrong_type, "The name of a task is a string.", "/task"});
-  reply.task = *name->as_string();
-  const auto entry = std::find_if(tasks.begin(), tasks.end(),
-                                  [&](const TaskEntry& e) { return e.name == reply.task; });
-  if (entry == tasks.end()) {
-    reply.errors.push_back(unknown_task(reply.task, tasks));
-    return reply;
+  return checked_task(*name->as_string(), *members, tasks);
+}
+
+/// Nothing thrown leaves this room.
+template <class Work>
+Reply guarded(Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return refusal(
+        {Errc::out_of_memory, "Memory ran out; try a smaller input or a machine with more.", ""});
+  } catch (const std::exception& error) {
+    return refusal(
+        {Errc::internal, fmt::format("A fault of neurolens itself: {}.", error.what()), ""});
   }
-  const auto task = entry->make();
-  reply.errors = set_fields(*task, *members);
-  if (!reply.errors.empty()) return reply;
-  if (Status done = carry_out(*task, reply); !done.ok())
-    reply.errors.push_back(std::move(done).error());
-  reply.success = reply.errors.empty();
-  return reply;
 }
 
 }  // namespace
@@ -78,15 +97,12 @@ Reply refusal(Error error) {
 }
 
 Reply answer(std::string_view request, std::span<const TaskEntry> tasks) {
-  try {
-    return checked_answer(request, tasks);
-  } catch (const std::bad_alloc&) {
-    return refusal(
-        {Errc::out_of_memory, "Memory ran out; try a smaller input or a machine with more.", ""});
-  } catch (const std::exception& error) {
-    return refusal(
-        {Errc::internal, fmt::format("A fault of neurolens itself: {}.", error.what()), ""});
-  }
+  return guarded([&] { return checked_answer(request, tasks); });
+}
+
+Reply answer_task(std::string_view task, const json::Object& fields,
+                  std::span<const TaskEntry> tasks) {
+  return guarded([&] { return checked_task(task, fields, tasks); });
 }
 
 std::string to_json(const Reply& reply, int indent) {

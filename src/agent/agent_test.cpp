@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "neurolens/agent/mcp.hpp"
 #include "source_dir.hpp"
 
 namespace neurolens::agent {
@@ -251,6 +252,60 @@ TEST_F(AgentTest, DamagedRequestsGetAReply) {
     const Reply reply = ask(bad);
     EXPECT_EQ(reply.success, seen_.runs > before) << bad;
     EXPECT_TRUE(json::parse(to_json(reply, 0)).ok()) << bad;
+  }
+}
+
+TEST_F(AgentTest, ToolsOfTheModelContextProtocol) {
+  const auto say = [this](std::string_view message) {
+    const auto line = mcp_answer(message, tasks_, "1.2.3");
+    return line.value_or("");
+  };
+  EXPECT_EQ(say(R"({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+                    "params": {"protocolVersion": "2025-03-26"}})"),
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-03-26\","
+            "\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"neurolens\","
+            "\"version\":\"1.2.3\"}}}");
+  EXPECT_NE(say(R"({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+                    "params": {"protocolVersion": "1999-01-01"}})")
+                .find("2025-06-18"),
+            std::string::npos);
+  EXPECT_EQ(say(R"({"jsonrpc": "2.0", "method": "notifications/initialized"})"), "");
+  EXPECT_EQ(say(R"({"jsonrpc": "2.0", "id": "a", "method": "ping"})"),
+            R"({"jsonrpc":"2.0","id":"a","result":{}})");
+  const auto list = json::parse(say(R"({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})"));
+  const auto* tools = list->find("result")->find("tools")->as_array();
+  ASSERT_EQ(tools->size(), tasks_.size());
+  EXPECT_EQ(*tools->at(0).find("inputSchema")->find("type")->as_string(), "object");
+  EXPECT_EQ(tools->at(0).find("inputSchema")->find("properties")->find("task"), nullptr);
+
+  const auto call = [&](std::string_view params) {
+    return json::parse(say(R"({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": )" +
+                           std::string(params) + "}"))
+        .value();
+  };
+  const auto done = call(R"({"name": "measure", "arguments": {"path": "p"}})");
+  EXPECT_EQ(done.find("result")->find("isError")->as_bool(), false);
+  const json::Value* content = done.find("result")->find("structuredContent");
+  EXPECT_EQ(content->find("success")->as_bool(), true);
+  const auto text = json::parse(
+      *done.find("result")->find("content")->as_array()->at(0).find("text")->as_string());
+  EXPECT_EQ(*text->find("task")->as_string(), "measure");
+  const auto wrong = call(R"({"name": "measure", "arguments": {"path": []}})");
+  EXPECT_EQ(wrong.find("result")->find("isError")->as_bool(), true);
+
+  const auto code = [](const json::Value& v) { return v.find("error")->find("code")->as_int(); };
+  EXPECT_EQ(code(call(R"({"name": "mesure"})")), -32602);
+  EXPECT_EQ(code(call(R"({"name": "measure", "arguments": 3})")), -32602);
+  EXPECT_EQ(code(call("{}")), -32602);
+  for (const auto& [message, expected] : std::vector<std::pair<std::string, int>>{
+           {"{", -32700},
+           {"[]", -32600},
+           {"3", -32600},
+           {R"({"id": 1})", -32600},
+           {R"({"id": {}, "method": "ping"})", -32600},
+           {R"({"id": 1, "method": 5})", -32600},
+           {R"({"id": 1, "method": "resources/list"})", -32601}}) {
+    EXPECT_EQ(code(json::parse(say(message)).value()), expected) << message;
   }
 }
 

@@ -1,5 +1,7 @@
 // The tasks of an agent, asked for as a program would.
+#include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "make_run.hpp"
 #include "neurolens/base/json.hpp"
@@ -150,9 +152,39 @@ TEST_F(Agent, RequestsComeFromStdinAndOnlyTheReplyGoesToStdout) {
   expect_schema("record", text_of(*reply->find("data")));
 }
 
+TEST_F(Agent, ServesToolsLineByLine) {
+  write_run("a.run.json", test_support::make_run());
+  write(
+      "messages",
+      R"({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})"
+      "\n\n"
+      R"({"jsonrpc": "2.0", "method": "notifications/initialized"})"
+      "\n"
+      R"({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})"
+      "\n"
+      R"({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "summary", "arguments": {"run": "a.run.json"}}})"
+      "\nno JSON\n");
+  const std::string command = std::string("cd ") + folder_ + " && " + NEUROLENS_PROGRAM +
+                              " agent --mcp < messages > replies 2> errors";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 0);
+  const std::string replies = read("replies");
+  EXPECT_EQ(read("errors"), "");
+  ASSERT_EQ(std::count(replies.begin(), replies.end(), '\n'), 4) << replies.substr(0, 500);
+  std::istringstream lines(replies);
+  std::string line;
+  for (int i = 0; i < 3; ++i) std::getline(lines, line);
+  const auto called = json::parse(line);
+  ASSERT_TRUE(called.ok()) << line;
+  EXPECT_EQ(*called->find("id")->as_int(), 3);
+  expect_schema("agent_reply", text_of(*called->find("result")->find("structuredContent")));
+}
+
 TEST_F(Agent, ProgramsAreProfiledByFunctionModuleAndMemory) {
-  const std::string work = R"x("command": ["/usr/bin/python3", "-c", "print(sum(i * i for i in range(2000000)))"])x";
-  json::Value reply = ask(R"({"task": "profile_function", "function": "main", "rate": 2000, "output": "p.run.json", )" + work + "}");
+  const std::string work =
+      R"x("command": ["/usr/bin/python3", "-c", "print(sum(i * i for i in range(2000000)))"])x";
+  json::Value reply = ask(
+      R"({"task": "profile_function", "function": "main", "rate": 2000, "output": "p.run.json", )" +
+      work + "}");
   if (outcome_.status == 3) GTEST_SKIP() << outcome_.out;
   ASSERT_EQ(outcome_.status, 0) << outcome_.out;
   EXPECT_EQ(*reply.find("data")->find("rate_hz")->as_double(), 2000);

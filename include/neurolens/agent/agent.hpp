@@ -35,6 +35,10 @@ struct Reply {
 /// task. Never throws, never fails otherwise than by the reply.
 [[nodiscard]] Reply answer(std::string_view request, std::span<const TaskEntry> tasks);
 
+/// The same with the task's name apart; a member "task" of `fields` is ignored.
+[[nodiscard]] Reply answer_task(std::string_view task, const json::Object& fields,
+                                std::span<const TaskEntry> tasks);
+
 /// A refusal made elsewhere (the request could not be read) as a reply.
 [[nodiscard]] Reply refusal(Error error);
 

@@ -1,8 +1,9 @@
 // planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
 // planted shapes SECONDS     inlining, recursion, a shared object, two threads
 // planted work ROUNDS        a fixed amount of the same work; prints its wall and processor seconds
-// planted memory             a known script of allocations, 1,267 bytes leaked
-// planted exit N             ends with status N; planted abort; planted cat: stdin to stdout
+// planted allocate PAIRS     that many malloc and free, ten calls deep; prints wall and processor
+// seconds planted memory             a known script of allocations, 1,267 bytes leaked planted exit
+// N             ends with status N; planted abort; planted cat: stdin to stdout
 #include <time.h>
 
 #include <atomic>
@@ -92,6 +93,18 @@ __attribute__((noinline)) void planted_churn() {
 void keep(void* p) {
   asm volatile("" : : "r"(p) : "memory");
 }
+__attribute__((noinline)) void churn_below(int depth, std::int64_t pairs) {
+  if (depth > 0) {
+    churn_below(depth - 1, pairs);
+    asm volatile("" ::: "memory");  // no tail call: the stack is as deep as it looks
+    return;
+  }
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    void* p = std::malloc(64 + static_cast<std::size_t>(i) % 64);
+    asm volatile("" : : "r"(p) : "memory");
+    std::free(p);
+  }
+}
 /// Four allocations, 10 + 1,000 + 500 + 5,000 bytes, one alive at a time.
 __attribute__((noinline)) void planted_realloc() {
   void* p = std::malloc(10);
@@ -156,10 +169,14 @@ int main(int argc, char** argv) {
   const double seconds = argc > 2 ? std::atof(argv[2]) : 1;
   if (std::strcmp(what, "shares") == 0) {
     while (cpu_seconds() < seconds) one_round();
-  } else if (std::strcmp(what, "work") == 0) {
+  } else if (std::strcmp(what, "work") == 0 || std::strcmp(what, "allocate") == 0) {
     timespec a{}, b{};
     clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < static_cast<int>(seconds); ++i) one_round();
+    if (what[0] == 'a') {
+      churn_below(10, static_cast<std::int64_t>(seconds));
+    } else {
+      for (int i = 0; i < static_cast<int>(seconds); ++i) one_round();
+    }
     clock_gettime(CLOCK_MONOTONIC, &b);
     std::printf("%.6f %.6f\n",
                 static_cast<double>(b.tv_sec - a.tv_sec) +
