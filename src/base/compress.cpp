@@ -1,6 +1,7 @@
 #include "neurolens/base/compress.hpp"
 
 #include <fmt/format.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -52,6 +53,17 @@ Result<std::string> zstd_decompress(std::string_view bytes, Bytes limit) {
                    fmt::format("byte {}", in.pos)};
     }
   }
+  return out;
+}
+
+std::string zlib_compress(std::string_view bytes, int level) {
+  uLongf size = compressBound(static_cast<uLong>(bytes.size()));
+  std::string out(size, '\0');
+  const int status = compress2(reinterpret_cast<Bytef*>(out.data()), &size,
+                               reinterpret_cast<const Bytef*>(bytes.data()),
+                               static_cast<uLong>(bytes.size()), std::clamp(level, 1, 9));
+  if (status != Z_OK) std::abort();  // only possible without memory, which ends us anyway
+  out.resize(size);
   return out;
 }
 

@@ -1,5 +1,5 @@
 /// \file
-/// zstd as a function: whole buffers in, whole buffers out.
+/// zstd and zlib as functions: whole buffers in, whole buffers out.
 #pragma once
 
 #include <string>
@@ -20,5 +20,9 @@ namespace neurolens {
 /// (a small file cannot make the program allocate without bound).
 [[nodiscard]] Result<std::string> zstd_decompress(std::string_view bytes,
                                                   Bytes limit = Bytes{std::int64_t{16} << 30});
+
+/// A zlib stream (RFC 1950), what browsers call "deflate". `level` in [1, 9]; higher is smaller and
+/// slower.
+[[nodiscard]] std::string zlib_compress(std::string_view bytes, int level = 6);
 
 }  // namespace neurolens

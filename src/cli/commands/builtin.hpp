@@ -17,6 +17,7 @@
   X(peaks)                     \
   X(summary)                   \
   X(report)                    \
+  X(view)                      \
   X(export)                    \
   X(compare)                   \
   X(fingerprint)               \

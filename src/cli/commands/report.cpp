@@ -4,9 +4,11 @@
 #include "common.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/findings.hpp"
+#include "neurolens/report/html.hpp"
 #include "neurolens/run/run.hpp"
 #include "rules.hpp"
 #include "store.hpp"
+#include "trend.hpp"
 #include "version.hpp"
 
 namespace neurolens::cli {
@@ -23,6 +25,7 @@ class Report final : public Command {
         "run", path_,
         "A Run file, or one in the store: @latest, @baseline:NAME, beginning of an id");
     options.value("--baseline", "RUN", baseline_, "Compare with this Run");
+    options.value("--html", "FILE", html_, "Write one self-contained HTML page to FILE");
     options.value("--md", "FILE", markdown_, "Write Markdown to FILE (/dev/stdout prints it)");
     options.value("--json", "FILE", json_,
                   "Write the findings as one JSON document to FILE (schema/findings.schema.json)");
@@ -31,16 +34,18 @@ class Report final : public Command {
     options.value("--budget", "TOKENS", budget_,
                   "Text: stop before this many tokens (default: 2000)");
     options.values("--rules", "FILE", rules_, "Add or replace rules from FILE; may be repeated");
-    options.flag("--no-embed", no_embed_, "JSON: leave out the Run itself");
+    options.flag("--no-embed", no_embed_, "HTML and JSON: leave out the Run itself");
     options.value("--margin", "RATIO", margin_,
                   "Baseline: change that two launches can show by luck (default: 0.10)");
     options.flag("--force", force_, "Compare even other hardware, inputs or models");
+    options.example("neurolens report resnet50.run.json --html resnet50.html");
     options.example("neurolens report resnet50.run.json --md resnet50.md");
     options.example("neurolens report resnet50.run.json --text --budget 1000");
   }
 
   Result<int> run(Context& context) override {
     NEUROLENS_ASSIGN(const std::size_t budget, checked_budget());
+    if (html_) NEUROLENS_TRY(report::served_page().status());  // before the work, not after it
     NEUROLENS_ASSIGN(const auto rules, load_rules(context, rules_));
     NEUROLENS_ASSIGN(const run::Run loaded, load_run(context, path_));
     std::optional<run::Run> baseline;
@@ -56,9 +61,10 @@ class Report final : public Command {
       request.baseline = &*baseline;
       request.baseline_path = *baseline_;
     }
+    NEUROLENS_ASSIGN(request.history, history_of(context, loaded));
     NEUROLENS_ASSIGN(const auto findings, report::make_findings(loaded, std::move(request)));
     NEUROLENS_TRY(write_files(context, findings));
-    if (text_ || (!markdown_ && !json_))
+    if (text_ || (!markdown_ && !json_ && !html_))
       context.terminal.out(report::findings_text(findings, budget));
     return kDone;
   }
@@ -81,14 +87,27 @@ class Report final : public Command {
       return {};
     };
     NEUROLENS_TRY(write(markdown_, [&] { return report::findings_markdown(findings); }));
-    return write(json_, [&] {
-      const std::string document = no_embed_ ? "" : run::to_json(*findings.run);
-      return report::findings_json(findings, {document, kVersion});
-    });
+    if (!json_ && !html_) return {};
+    const std::string run_file = no_embed_ ? "" : run::to_json(*findings.run);
+    const std::string document = report::findings_json(findings, {run_file, kVersion});
+    NEUROLENS_TRY(write(json_, [&] { return document; }));
+    if (!html_) return {};
+    NEUROLENS_ASSIGN(const std::string page, report::html_page(document));
+    return write(html_, [&] { return page; });
+  }
+
+  /// The trend of Runs like this one when it was named as one of the store.
+  Result<std::optional<report::History>> history_of(Context& context, const run::Run& run) const {
+    NEUROLENS_ASSIGN(const auto file, context.files.info(path_));
+    if (file) return std::optional<report::History>{};
+    NEUROLENS_ASSIGN(auto store, open_store(context, {}, false));
+    NEUROLENS_ASSIGN(auto trend, trend_of_runs_like(store, run));
+    return std::optional(std::move(trend));
   }
 
   std::string path_;
   std::optional<std::string> baseline_;
+  std::optional<std::string> html_;
   std::optional<std::string> markdown_;
   std::optional<std::string> json_;
   std::optional<std::int64_t> budget_;

@@ -12,10 +12,6 @@
 #include "neurolens/run/run.hpp"
 
 namespace neurolens::cli {
-namespace {
-
-constexpr const char* kStoreHelp =
-    "Folder of the store (default: $NEUROLENS_STORE or ~/.local/share/neurolens)";
 
 void write_entry(json::Writer& w, const store::Entry& e) {
   w.begin_object()
@@ -40,6 +36,11 @@ void write_entry(json::Writer& w, const store::Entry& e) {
       .member("host_peak_bytes", h.host_peak_bytes)
       .end_object();
 }
+
+namespace {
+
+constexpr const char* kStoreHelp =
+    "Folder of the store (default: $NEUROLENS_STORE or ~/.local/share/neurolens)";
 
 /// Options that choose Runs, shared by ls and history.
 struct FilterOptions {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "command.hpp"
+#include "neurolens/base/json.hpp"
 #include "neurolens/run/types.hpp"
 #include "neurolens/store/store.hpp"
 
@@ -24,5 +25,8 @@ Result<run::Run> load_run(Context& context, const std::string& name,
 
 /// The figures that the store keeps beside a Run.
 Result<store::Headline> headline_of(const run::Run& run);
+
+/// One entry as a JSON object, see schema/ls.schema.json.
+void write_entry(json::Writer& w, const store::Entry& entry);
 
 }  // namespace neurolens::cli

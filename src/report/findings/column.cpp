@@ -8,6 +8,8 @@
 #include <cstring>
 #include <limits>
 
+#include "neurolens/base/base64.hpp"
+
 namespace neurolens::report {
 namespace {
 
@@ -25,7 +27,7 @@ std::string packed(const std::vector<std::int64_t>& values) {
       narrow.push_back(value == kNoEntry ? std::numeric_limits<T>::max() : static_cast<T>(value));
     }
   }
-  return base64({reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(T)});
+  return base64_encode({reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(T)});
 }
 
 void write(json::Writer& w, std::string_view key, std::string_view type, std::size_t length,
@@ -36,23 +38,6 @@ void write(json::Writer& w, std::string_view key, std::string_view type, std::si
 }
 
 }  // namespace
-
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out((bytes.size() + 2) / 3 * 4, '=');
-  std::size_t at = 0;
-  const auto byte = [&](std::size_t i) -> std::uint32_t {
-    return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
-  };
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    const std::size_t digits = std::min<std::size_t>(bytes.size() - i, 3) + 1;
-    for (std::size_t d = 0; d < digits; ++d) out[at + d] = kDigits[group >> (18 - 6 * d) & 63U];
-    at += 4;
-  }
-  return out;
-}
 
 void write_column(json::Writer& w, std::string_view key, const std::vector<std::int64_t>& values,
                   bool delta) {
@@ -68,7 +53,8 @@ void write_column(json::Writer& w, std::string_view key, const std::vector<std::
 
 void write_column(json::Writer& w, std::string_view key, const std::vector<double>& values) {
   write(w, key, "f64", values.size(), false,
-        base64({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)}));
+        base64_encode(
+            {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)}));
 }
 
 void write_ascending(json::Writer& w, std::string_view key, std::vector<std::int64_t> values) {

@@ -13,9 +13,6 @@
 
 namespace neurolens::report {
 
-/// RFC 4648 with padding.
-[[nodiscard]] std::string base64(std::string_view bytes);
-
 /// Marks a missing entry of write_column().
 inline constexpr std::int64_t kNoEntry = -1;
 

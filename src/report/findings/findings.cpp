@@ -1,4 +1,5 @@
 #include "neurolens/report/findings.hpp"
+#include "neurolens/base/base64.hpp"
 
 #include <fmt/format.h>
 
@@ -103,7 +104,7 @@ std::string findings_json(const Findings& findings, const FindingsJsonOptions& o
     w.begin_object().member("file_name", run.run_id + ".run.json.zst");
     w.member("media_type", "application/zstd");
     w.member("size_bytes", static_cast<std::uint64_t>(packed.size()));
-    w.key("data").raw("\"" + base64(packed) + "\"").end_object();
+    w.key("data").raw("\"" + base64_encode(packed) + "\"").end_object();
   }
   w.end_object();
   return std::move(w).take() + "\n";
