@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "make_run.hpp"
 #include "neurolens/analyze/insights.hpp"
 

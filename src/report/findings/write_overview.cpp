@@ -1,6 +1,8 @@
 // Headline, findings, how sure, what was measured.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "headline.hpp"
 #include "neurolens/base/figures.hpp"
 #include "neurolens/report/compare.hpp"
