@@ -248,7 +248,7 @@ class Measuring {
     run.config.seed = static_cast<std::int64_t>(options_.seed);
     run.config.options = engine.options;
     run.samples.iterations = rows_;
-    if (!mark_disturbed(run.samples.iterations, engine.threads)) {
+    if (!mark_disturbed(run.samples.iterations, engine.threads, options_.target_interval_ratio)) {
       run.notes.push_back(
           "The machine was busy throughout: no iteration is left out, and times are those of a "
           "busy machine.");
