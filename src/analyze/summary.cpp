@@ -67,7 +67,7 @@ OpSummary summarise_op(const run::Run& run, std::size_t index, const std::vector
     s.raw_time_ns = median(samples);
     s.time_ns = s.raw_time_ns.value_or(0);
     if (!op.estimate) s.interval = median_interval(samples);
-    s.method = "observed";
+    if (s.raw_time_ns) s.method = "observed";  // empty: nothing was collected
   }
   if (op.estimate) {
     const run::Estimate& e = *op.estimate;

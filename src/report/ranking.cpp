@@ -42,7 +42,7 @@ Table by_op(const analyze::Summary& summary, std::size_t shown) {
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& op = ops[i];
     std::vector<std::string> row{std::to_string(i + 1), shown_name(op.name), shown_name(op.type),
-                                 time_cell(scale, op.time_ns, largest),
+                                 op.method.empty() ? "-" : time_cell(scale, op.time_ns, largest),
                                  format_share(op.share_ratio)};
     if (intervals) row.push_back(interval_cell(op.interval, scale.divisor, largest));
     if (methods) row.push_back(op.method);

@@ -96,6 +96,10 @@ struct InsightInput {
 /// Pure: no clock, no file; same input, same answer. O(ops x rules of scope op).
 [[nodiscard]] std::vector<Insight> find_insights(const InsightInput& input, const RuleSet& rules);
 
+/// Time that a group of aligned ops lost (won when negative), ns per iteration: a side without ops
+/// counts 0. nullopt when a side has ops whose time was not collected. Pure.
+[[nodiscard]] std::optional<double> lost_ns(const OpChange& change);
+
 /// A name of the expression language, for documentation and completion.
 struct RuleName {
   std::string name;

@@ -27,7 +27,7 @@ struct OpSummary {
   std::optional<Interval> interval;   ///< 95 %, ns.
   std::optional<double> raw_time_ns;  ///< As the backend's profiler says.
   double share_ratio = 0;             ///< Of the sum over ops; the shares of all ops add up to 1.
-  std::string method;                 ///< "observed", "corrected", "cut", "sampled".
+  std::string method;                 ///< "observed", "corrected", "cut", "sampled"; empty: not collected.
   std::optional<std::int64_t> flops;  ///< Matrix + vector.
   std::optional<std::int64_t> bytes;  ///< Minimum traffic, weights included.
   std::optional<std::string> bound;   ///< "compute", "L2", "L3", "DRAM", "overhead".

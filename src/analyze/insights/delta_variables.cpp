@@ -20,10 +20,9 @@ const PairedVerdict* judged(const Scene& s) {
 }
 
 RuleValue time_lost(const Scene& s) {
+  if (s.change != nullptr) return value_of(lost_ns(*s.change));
   const Change* found = change(s);
-  if (found == nullptr) return {};
-  if (s.change != nullptr) return found->candidate.value_or(0) - found->baseline.value_or(0);
-  if (!found->baseline || !found->candidate) return {};
+  if (found == nullptr || !found->baseline || !found->candidate) return {};
   return *found->candidate - *found->baseline;
 }
 
@@ -55,7 +54,7 @@ RuleValue time_of(const Scene& s, GroupKind kind) {
   if (s.input->comparison == nullptr) return {};
   double time = 0;
   for (const auto& op : s.input->comparison->ops) {
-    if (op.group.kind == kind) time += op.time.candidate.value_or(0) - op.time.baseline.value_or(0);
+    if (op.group.kind == kind) time += lost_ns(op).value_or(0);
   }
   return time;
 }

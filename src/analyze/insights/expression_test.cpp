@@ -75,7 +75,7 @@ TEST(Expression, ComparesAndCombines) {
   EXPECT_EQ(result("t not in [\"Gemm\"]"), "true");
   EXPECT_EQ(result("x in [1, -4, 4]"), "true");
   EXPECT_EQ(result("contains(t, 'on') and starts_with(t, 'C') and ends_with(t, 'v')"), "true");
-  EXPECT_EQ(result("1 < 2 == true"), "? 8: Something stands behind the end of the expression.");
+  EXPECT_EQ(result("1 < 2 == true"), "? 6: Something stands behind the end of the expression.");
 }
 
 // What was not collected decides nothing, in whatever way it is asked.

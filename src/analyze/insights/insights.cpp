@@ -206,6 +206,13 @@ std::string_view to_string(Confidence confidence) noexcept {
   return kWords[static_cast<std::size_t>(confidence)];
 }
 
+std::optional<double> lost_ns(const OpChange& change) {
+  const bool unknown = (!change.group.baseline.empty() && !change.time.baseline) ||
+                       (!change.group.candidate.empty() && !change.time.candidate);
+  if (unknown) return {};
+  return change.time.candidate.value_or(0) - change.time.baseline.value_or(0);
+}
+
 RuleSet::RuleSet() : rules_(std::make_shared<const Rules>()) {}
 
 const RuleSet& RuleSet::builtin() {

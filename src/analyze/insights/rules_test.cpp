@@ -430,7 +430,9 @@ TEST(Rules, GiveWholeFindings) {
       EXPECT_EQ(insight.message.find('{'), std::string::npos) << insight.message;
       // A sentence rests on what was collected: no "-" stands in for a number.
       EXPECT_EQ((" " + insight.message).find(" - "), std::string::npos) << insight.message;
-      if (insight.gain_ns) EXPECT_GE(*insight.gain_ns, 0) << insight.rule;
+      if (insight.gain_ns) {
+        EXPECT_GE(*insight.gain_ns, 0) << insight.rule;
+      }
     }
   }
 }

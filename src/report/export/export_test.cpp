@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "json_schema.hpp"
@@ -183,7 +184,9 @@ TEST(Exports, KeepHostileNamesInert) {
     const std::string collapsed = to_collapsed(run).value();
     for (const auto line : split(collapsed, '\n')) {
       EXPECT_TRUE(std::none_of(line.begin(), line.end(), [](unsigned char c) { return c < 0x20; }));
-      if (!line.empty()) EXPECT_NE(line.find_last_of(' '), std::string_view::npos);
+      if (!line.empty()) {
+        EXPECT_NE(line.find_last_of(' '), std::string_view::npos);
+      }
     }
     EXPECT_TRUE(to_perfetto(run).ok());
     const auto rows = rows_of(to_csv(run).value());

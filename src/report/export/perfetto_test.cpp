@@ -1,10 +1,14 @@
 // Reads the exported trace with Google's protobuf library and a description of the fields that was
 // written from the field notes, and compares it with the Run event by event.
-#include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/dynamic_message.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <tuple>
 
@@ -92,9 +96,24 @@ struct Reading {
 
 class Reader {
  public:
-  Reader() : importer_(&tree_, nullptr) {
-    tree_.MapPath("", std::string(NEUROLENS_SOURCE_DIR) + "/tests/support");
-    const auto* file = importer_.Import("perfetto_subset.proto");
+  Reader() {
+    // protoc turns the description into a descriptor; the parser is made from that at run time.
+    static const std::string described = [] {
+      const std::string folder = std::string(NEUROLENS_SOURCE_DIR) + "/tests/support";
+      const std::string path = (std::filesystem::temp_directory_path() /
+                                ("neurolens_perfetto_" + std::to_string(getpid())))
+                                   .string();
+      const std::string command = "protoc '-I" + folder + "' '--descriptor_set_out=" + path +
+                                  "' '" + folder + "/perfetto_subset.proto'";
+      EXPECT_EQ(std::system(command.c_str()), 0) << command;
+      std::ifstream in(path, std::ios::binary);
+      std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      std::filesystem::remove(path);
+      return bytes;
+    }();
+    pb::FileDescriptorSet set;
+    EXPECT_TRUE(set.ParseFromString(described));
+    const auto* file = pool_.BuildFile(set.file(0));
     trace_.reset(factory_.GetPrototype(file->FindMessageTypeByName("Trace"))->New());
   }
 
@@ -136,8 +155,12 @@ class Reader {
     constexpr std::string_view kLane = " (overlapping)";
     if (name.ends_with(kLane)) name.resize(name.size() - kLane.size());
     names_[d.number("uuid")] = name;
-    if (d.has("process")) EXPECT_FALSE(d.sub("process").text("process_name").empty());
-    if (!d.has("process")) EXPECT_TRUE(names_.contains(d.number("parent_uuid")));
+    if (d.has("process")) {
+      EXPECT_FALSE(d.sub("process").text("process_name").empty());
+    }
+    if (!d.has("process")) {
+      EXPECT_TRUE(names_.contains(d.number("parent_uuid")));
+    }
   }
 
   void event(std::int64_t time, const Message& e) {
@@ -166,9 +189,8 @@ class Reader {
     }
   }
 
-  pb::compiler::DiskSourceTree tree_;
-  pb::compiler::Importer importer_;
-  pb::DynamicMessageFactory factory_;
+  pb::DescriptorPool pool_;
+  pb::DynamicMessageFactory factory_{&pool_};
   std::unique_ptr<pb::Message> trace_;
   std::map<std::uint64_t, std::string> interned_, names_;
   std::map<std::uint64_t, std::vector<Open>> open_;

@@ -48,9 +48,11 @@ std::vector<std::string> unknowns(const Findings& findings) {
       "How close the ops come to the hardware: the Run carries no ceilings of the machine "
       "(neurolens peaks measures them).");
   add(has_ops && findings.summary.unknown_cost_count > 0,
-      fmt::format("The work of {} ops: their FLOPs or bytes are not known, so they are left out of "
-                  "the roofline.",
-                  findings.summary.unknown_cost_count));
+      fmt::format(
+          "The work of {} op{}: their FLOPs or bytes are not known, so they are left out of "
+          "the roofline.",
+          findings.summary.unknown_cost_count,
+          findings.summary.unknown_cost_count == 1 ? "" : "s"));
   add(!findings.summary.unobserved.p50_ns,
       "The time without observer: no unobserved iteration was measured.");
   add(!run.timeline, "When what ran: the Run has no timeline.");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -196,8 +197,12 @@ TEST(Column, TakesTheNarrowestTypeAndKeepsMissingEntries) {
     const auto values = column(node);
     ASSERT_EQ(values.size(), 3U);
     EXPECT_EQ(values[2], static_cast<double>(largest));
-    if (type == "u8") EXPECT_EQ(values[1], 255);
-    if (type == "f64") EXPECT_TRUE(std::isnan(values[1]));
+    if (type == "u8") {
+      EXPECT_EQ(values[1], 255);
+    }
+    if (type == "f64") {
+      EXPECT_TRUE(std::isnan(values[1]));
+    }
   }
 }
 

@@ -116,6 +116,7 @@ class Narrator {
   void ops(std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < std::min(to, s_.ops.size()) && !lines_.full(); ++i) {
       const auto& op = s_.ops[i];
+      if (op.method.empty()) continue;
       const Scale scale = time_scale(op.time_ns);
       std::string line =
           fmt::format("op {}: {} ({}) {} {}", i + 1, short_name(op.name), short_name(op.type),
@@ -137,7 +138,7 @@ class Narrator {
     const auto& all = f_.comparison->ops;
     for (std::size_t i = from; i < std::min(to, all.size()) && !lines_.full(); ++i) {
       const auto& op = all[i];
-      const double moved = op.time.candidate.value_or(0) - op.time.baseline.value_or(0);
+      const double moved = analyze::lost_ns(op).value_or(0);
       if (moved == 0) continue;
       lines_.add(fmt::format("change {}: {} ({}) {}{}, {}, {}", i + 1, short_name(op.name),
                              short_name(op.type), moved > 0 ? "+" : "-",

@@ -26,10 +26,6 @@ void write_ids(json::Writer& w, const std::vector<run::OpId>& ops) {
   w.numbers(ids);
 }
 
-double moved(const analyze::OpChange& op) {
-  return op.time.candidate.value_or(0) - op.time.baseline.value_or(0);
-}
-
 void write_step(json::Writer& w, std::string_view label, std::string_view kind,
                 std::optional<std::int64_t> row, double delta_ns) {
   w.begin_object().member("label", label).member("kind", kind).member("row", row);
@@ -43,7 +39,7 @@ void write_waterfall(json::Writer& w, const analyze::Comparison& c) {
     double explained = 0;
     double rest = 0;
     for (std::size_t i = 0; i < c.ops.size(); ++i) {
-      const double delta = moved(c.ops[i]);
+      const double delta = analyze::lost_ns(c.ops[i]).value_or(0);
       explained += delta;
       if (i < kSteps && delta != 0) {
         write_step(w, c.ops[i].name, analyze::to_string(c.ops[i].group.kind),
