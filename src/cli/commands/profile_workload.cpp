@@ -40,7 +40,8 @@ Result<int> profile_workload(Context& context, const WorkloadRequest& request) {
   } else {
     constexpr std::size_t kRows = 10;
     context.terminal.out(report::summary_text(
-        measured, *summary, text_options(context, kRows, report::GroupBy::op, request.output)));
+        measured, *summary,
+        text_options(context, kRows, report::GroupBy::op, request.output, measured, *summary)));
   }
   return kDone;
 }
