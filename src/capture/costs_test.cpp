@@ -99,6 +99,30 @@ TEST_F(Costs, OfLenetAreThoseMadeByHand) {
   EXPECT_EQ(totals_of(plain).weights, 4 * 61706);
 }
 
+TEST_F(Costs, FusedOpsOwnWhatTheirNamesSay) {
+  build("squeezenet");
+  std::size_t convolutions = 0;
+  for (const auto& op : profile(OptLevel::all).ops) {
+    const auto end = op.name.find("/Relu_output_0_nchwc");
+    if (op.type != "Conv" || end == std::string::npos) continue;
+    ++convolutions;
+    ASSERT_EQ(op.original_nodes.size(), 2U) << op.name;
+    EXPECT_EQ(op.original_nodes[0].type, "Conv") << op.name;
+    EXPECT_EQ(op.original_nodes[1].name, op.name.substr(0, end) + "/Relu");
+  }
+  EXPECT_GE(convolutions, 25U);
+  build("bert-tiny");
+  std::size_t products = 0;
+  for (const auto& op : profile(OptLevel::all).ops) {
+    if (op.name.find("MatMulAddFusion") == std::string::npos) continue;
+    ++products;
+    ASSERT_EQ(op.original_nodes.size(), 2U) << op.name;
+    EXPECT_EQ(op.original_nodes[0].type, "MatMul") << op.name;
+    EXPECT_EQ(op.original_nodes[1].type, "Add") << op.name;
+  }
+  EXPECT_GE(products, 8U);
+}
+
 struct KnownModel {
   const char* name;
   double matrix_gflop;

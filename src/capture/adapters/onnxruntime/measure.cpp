@@ -47,7 +47,8 @@ class Loop {
     NEUROLENS_ASSIGN(out_.output_types, unobserved_.probe_outputs(feeds_));
     // A runtime plans its memory over the first iterations; what is loaded later is the observer's.
     for (int i = 0; i < kIterationsToPeak; ++i) {
-      NEUROLENS_ASSIGN([[maybe_unused]] const auto timing, unobserved_.run(feeds_));
+      NEUROLENS_ASSIGN(const auto timing, unobserved_.run(feeds_));
+      warm_.push_back(static_cast<double>(timing.duration.count));
     }
     out_.peak = process_memory();
     NEUROLENS_TRY(open_observed());
