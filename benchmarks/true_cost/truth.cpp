@@ -1,7 +1,6 @@
 #include "truth.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -17,7 +16,7 @@ namespace {
 
 constexpr int kWarmup = 3;
 constexpr int kRounds = 4;
-constexpr std::size_t kFewestBatches = 6;
+constexpr std::size_t kFewestBatches = 8;
 constexpr std::size_t kMostBatches = 40;
 constexpr std::int64_t kEnoughNs = 1'500'000'000;
 
@@ -65,14 +64,11 @@ std::vector<Part> longer(const Case& one, const std::string& kind) {
   return out;
 }
 
-/// Mean over batches; its error is what the batches differ by.
-PartTruth mean_of(const std::vector<double>& slopes) {
-  const auto count = static_cast<double>(slopes.size());
-  double sum = 0;
-  double squares = 0;
-  for (const double slope : slopes) sum += slope / count;
-  for (const double slope : slopes) squares += (slope - sum) * (slope - sum);
-  return {std::max(sum, 0.0), 1.96 * std::sqrt(squares / (count - 1) / count)};
+/// Median over batches with its interval; the error is what the batches differ by.
+PartTruth middle_of(const std::vector<double>& slopes) {
+  const auto interval = median_interval(slopes);
+  return {std::max(interval.median, 0.0),
+          (interval.high.value_or(interval.median) - interval.low.value_or(interval.median)) / 2};
 }
 
 }  // namespace
@@ -113,8 +109,8 @@ Result<Truth> truth_of(const std::shared_ptr<const ort::Library>& library, const
     }
   }
   Truth out;
-  out.latency_ns = mean_of(latencies).ns;
-  for (std::size_t i = 0; i < kinds.size(); ++i) out.parts[kinds[i]] = mean_of(slopes[i]);
+  out.latency_ns = middle_of(latencies).ns;
+  for (std::size_t i = 0; i < kinds.size(); ++i) out.parts[kinds[i]] = middle_of(slopes[i]);
   return out;
 }
 
