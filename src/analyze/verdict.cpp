@@ -107,16 +107,10 @@ Result<PairedVerdict> judge_pairs(std::span<const double> baseline,
   return judge_log_ratios(logs, options);
 }
 
-std::optional<double> sequential_alpha(std::int64_t blocks) {
-  switch (blocks) {
-    case 10:
-      return 0.004;
-    case 20:
-    case 40:
-      return 0.003;
-    default:
-      return {};
-  }
+std::optional<double> sequential_alpha(std::int64_t blocks, std::int64_t planned) {
+  if (blocks == planned / 4) return 0.004;
+  if (blocks == planned / 2 || blocks == planned) return 0.003;
+  return {};
 }
 
 }  // namespace neurolens::analyze

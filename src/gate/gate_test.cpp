@@ -46,18 +46,85 @@ TEST(Gate, PassesEqualWorkAndFailsAPlantedSlowdown) {
   EXPECT_EQ(judge(policy, compared(1 / 1.3)).outcome, Outcome::pass);
 }
 
+analyze::PairedVerdict verdict(double low, double high) {
+  analyze::PairedVerdict v;
+  v.blocks = 10;
+  v.ratio = (low + high) / 2;
+  v.ratio_low = low;
+  v.ratio_high = high;
+  return v;
+}
+
+LiveFindings live_total(double low, double high) {
+  LiveFindings live;
+  live.total.judged = verdict(low, high);
+  return live;
+}
+
 TEST(Gate, ALimitWithinTheIntervalIsInconclusive) {
-  analyze::PairedVerdict live;
-  live.blocks = 10;
-  live.ratio = 1.05;
-  live.ratio_low = 1.02;
-  live.ratio_high = 1.08;
-  const auto result = judge(0.05, live, false);
-  EXPECT_EQ(result.outcome, Outcome::inconclusive);
   Policy policy;
+  const auto result = judge(policy, live_total(1.02, 1.08));
+  EXPECT_EQ(result.outcome, Outcome::inconclusive);
   EXPECT_EQ(exit_status(policy, result.outcome), 0);
   policy.inconclusive_status = 1;
   EXPECT_EQ(exit_status(policy, result.outcome), 1);
+}
+
+TEST(Gate, EveryMetricOfALiveComparisonHasItsRule) {
+  Policy policy;
+  policy.metrics = {
+      {"total_time", .05}, {"p95_time", .05}, {"peak_memory", .05}, {"flops", .05}, {"bytes", .05}};
+  auto live = live_total(0.99, 1.01);
+  live.p95 = verdict(1.2, 1.3);
+  live.peak_memory = verdict(1.0, 1.01);
+  live.flops_ratio = 1.5;
+  const auto result = judge(policy, live);
+  ASSERT_EQ(result.rows.size(), 5u);
+  const auto outcome_of = [&](const char* subject) {
+    for (const auto& row : result.rows) {
+      if (row.subject == subject) return row.outcome;
+    }
+    return Outcome::pass;
+  };
+  EXPECT_EQ(outcome_of("p95_time"), Outcome::fail);
+  EXPECT_EQ(outcome_of("flops"), Outcome::fail);
+  EXPECT_EQ(outcome_of("bytes"), Outcome::inconclusive);  // not collected
+  EXPECT_EQ(outcome_of("peak_memory"), Outcome::pass);
+  EXPECT_EQ(outcome_of("total_time"), Outcome::pass);
+}
+
+TEST(Gate, LiveOpsFollowTheirRulesAndTheirControl) {
+  Policy policy;
+  policy.metrics.clear();
+  policy.ops = {{.name = "*", .type = "Conv"}};
+  LiveFindings live;
+  analyze::LiveOp op;
+  op.group.baseline.emplace_back(0u);
+  op.group.candidate.emplace_back(0u);
+  op.type = "Conv";
+  op.baseline_ns = 1000;
+  op.judged = verdict(1.3, 1.4);
+  for (const char* name : {"slow", "undiscovered", "unsteady", "light"}) {
+    op.name = name;
+    op.discovered = op.name != "undiscovered";
+    op.control_flagged = op.name == "unsteady";
+    op.baseline_ns = op.name == "light" ? 1 : 1000;
+    live.ops.push_back(op);
+  }
+  const auto result = judge(policy, live);
+  ASSERT_EQ(result.rows.size(), 3u);
+  EXPECT_EQ(result.rows[0].subject, "slow");
+  EXPECT_EQ(result.rows[0].outcome, Outcome::fail);
+  EXPECT_EQ(result.rows[1].outcome, Outcome::inconclusive);
+  EXPECT_EQ(result.rows[2].outcome, Outcome::inconclusive);
+}
+
+TEST(Gate, AFailureCountsWhenItHappensTwice) {
+  const Policy policy;
+  const auto failed = judge(policy, live_total(1.2, 1.3));
+  EXPECT_EQ(confirm(failed, failed).outcome, Outcome::fail);
+  const auto passed = judge(policy, live_total(0.99, 1.01));
+  EXPECT_EQ(confirm(failed, passed).outcome, Outcome::inconclusive);
 }
 
 TEST(Gate, OpRulesTakeOpsByPattern) {
@@ -70,13 +137,11 @@ TEST(Gate, OpRulesTakeOpsByPattern) {
 }
 
 TEST(Gate, AFlaggedControlDecidesNothing) {
-  analyze::PairedVerdict live;
-  live.blocks = 10;
-  live.ratio = 1.5;
-  live.ratio_low = 1.4;
-  live.ratio_high = 1.6;
-  EXPECT_EQ(judge(0.05, live, false).outcome, Outcome::fail);
-  EXPECT_EQ(judge(0.05, live, true).outcome, Outcome::inconclusive);
+  const Policy policy;
+  auto live = live_total(1.4, 1.6);
+  EXPECT_EQ(judge(policy, live).outcome, Outcome::fail);
+  live.total.control_flagged = true;
+  EXPECT_EQ(judge(policy, live).outcome, Outcome::inconclusive);
 }
 
 TEST(Gate, FilesForCiAreEscaped) {

@@ -82,6 +82,43 @@ Row judge_metric(const MetricRule& rule, const analyze::Comparison& c) {
   return judge_single(rule.metric, c.bytes_ratio, rule.max_regression);
 }
 
+void silence(Row& row) {
+  row.outcome = Outcome::inconclusive;
+  row.reason = "The control looks changed: the machine is not steady.";
+}
+
+Row judge_metric(const MetricRule& rule, const LiveFindings& live) {
+  if (rule.metric == "flops")
+    return judge_single(rule.metric, live.flops_ratio, rule.max_regression);
+  if (rule.metric == "bytes")
+    return judge_single(rule.metric, live.bytes_ratio, rule.max_regression);
+  const bool memory = rule.metric == "peak_memory";
+  const auto& judged = memory                        ? live.peak_memory
+                       : rule.metric == "total_time" ? live.total.judged
+                                                     : live.p95;
+  Row row = judge_interval(rule.metric, judged, rule.max_regression);
+  if (live.total.control_flagged && !memory) silence(row);
+  return row;
+}
+
+/// The first rule that fits an op decides; nullptr when none does.
+const OpRule* rule_for(const Policy& policy, const std::string& name, const std::string& type) {
+  for (const auto& rule : policy.ops) {
+    if (fits(rule.name, name) && fits(rule.type, type)) return &rule;
+  }
+  return nullptr;
+}
+
+Row judge_op(const OpRule& rule, const std::string& name, const analyze::PairedVerdict& judged,
+             bool discovered, double margin) {
+  Row row = judge_interval(name, judged, std::max(rule.max_regression, margin));
+  if (row.outcome == Outcome::fail && !discovered) {
+    row.outcome = Outcome::inconclusive;
+    row.reason = "Not significant among so many ops.";
+  }
+  return row;
+}
+
 }  // namespace
 
 std::string_view to_string(Outcome outcome) noexcept {
@@ -103,32 +140,43 @@ GateResult judge(const Policy& policy, const analyze::Comparison& comparison) {
   for (const auto& op : comparison.ops) all += op.time.baseline.value_or(0);
   for (const auto& op : comparison.ops) {
     if (op.group.baseline.empty() || op.group.candidate.empty()) continue;
-    for (const auto& rule : policy.ops) {
-      if (!fits(rule.name, op.name) || !fits(rule.type, op.type)) continue;
-      if (op.time.baseline.value_or(0) < rule.min_share * all) break;
-      Row row =
-          judge_interval(op.name, op.time.judged, std::max(rule.max_regression, comparison.margin));
-      if (row.outcome == Outcome::fail && !op.discovered) {
-        row.outcome = Outcome::inconclusive;
-        row.reason = "Not significant among so many ops.";
-      }
-      result.rows.push_back(std::move(row));
-      break;  // the first rule that fits an op decides
-    }
+    const OpRule* rule = rule_for(policy, op.name, op.type);
+    if (rule == nullptr || op.time.baseline.value_or(0) < rule->min_share * all) continue;
+    result.rows.push_back(
+        judge_op(*rule, op.name, op.time.judged, op.discovered, comparison.margin));
   }
   finish(result);
   return result;
 }
 
-GateResult judge(double max_regression, const analyze::PairedVerdict& live, bool control_flagged) {
+GateResult judge(const Policy& policy, const LiveFindings& live) {
   GateResult result;
-  result.rows.push_back(judge_interval("total_time", live, max_regression));
-  if (control_flagged) {
-    result.rows[0].outcome = Outcome::inconclusive;
-    result.rows[0].reason = "The control looks changed: the machine is not steady.";
+  for (const auto& rule : policy.metrics) result.rows.push_back(judge_metric(rule, live));
+  double all = 0;
+  for (const auto& op : live.ops) all += op.baseline_ns;
+  for (const auto& op : live.ops) {
+    if (op.group.baseline.empty() || op.group.candidate.empty()) continue;
+    const OpRule* rule = rule_for(policy, op.name, op.type);
+    if (rule == nullptr || op.baseline_ns < rule->min_share * all) continue;
+    result.rows.push_back(judge_op(*rule, op.name, op.judged, op.discovered, 0));
+    if (op.control_flagged) silence(result.rows.back());
   }
   finish(result);
   return result;
+}
+
+GateResult confirm(GateResult first, const GateResult& again) {
+  for (auto& row : first.rows) {
+    if (row.outcome != Outcome::fail) continue;
+    const bool confirmed = std::any_of(again.rows.begin(), again.rows.end(), [&](const Row& other) {
+      return other.subject == row.subject && other.outcome == Outcome::fail;
+    });
+    if (confirmed) continue;
+    row.outcome = Outcome::inconclusive;
+    row.reason = "Fresh launches did not confirm the regression.";
+  }
+  finish(first);
+  return first;
 }
 
 int exit_status(const Policy& policy, Outcome outcome) {

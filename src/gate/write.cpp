@@ -35,6 +35,8 @@ std::string to_markdown(const GateResult& result) {
     out += fmt::format("| {} | {} | {} | {} | {:.3f}x | {} | {} |\n", escape_markdown(row.subject),
                        spell(row.ratio), spell(row.ratio_low), spell(row.ratio_high), row.limit,
                        to_string(row.outcome), escape_markdown(row.reason));
+  if (!result.certificate.empty())
+    out += fmt::format("\nSelf-test: {}.\n", escape_markdown(result.certificate));
   return out;
 }
 
@@ -71,7 +73,9 @@ std::string to_json(const GateResult& result) {
     w.member("ratio_high", row.ratio_high).member("limit_ratio", row.limit);
     w.member("reason", row.reason).end_object();
   }
-  w.end_array().end_object();
+  w.end_array().key("certificate");
+  result.certificate.empty() ? w.null() : w.value(result.certificate);
+  w.end_object();
   return std::move(w).take() + "\n";
 }
 

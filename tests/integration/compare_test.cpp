@@ -14,6 +14,16 @@ class Compare : public test_support::ProgramTest {
         test_support::make_run({.ops = 8, .iterations = 80, .seed = seed, .time_scale = scale});
     ASSERT_TRUE(run::write_file(system_files(), at(name), run).ok());
   }
+  /// Checks with python3-jsonschema where it is installed.
+  void expect_schema(const std::string& schema, const std::string& document) {
+    write("document.json", document);
+    const std::string source = NEUROLENS_SOURCE_DIR;
+    const std::string command = "/usr/bin/python3 " + source + "/tests/support/check_schema.py " +
+                                source + "/schema/" + schema + ".schema.json " +
+                                at("document.json");
+    const int status = WEXITSTATUS(std::system(command.c_str()));
+    EXPECT_TRUE(status == 0 || status == 77) << document.substr(0, 2000);
+  }
 };
 
 TEST_F(Compare, SaysWhatChangedInTextJsonAndMarkdown) {
@@ -76,6 +86,94 @@ TEST_F(Compare, AFingerprintIsWrittenAndComparesRuns) {
   const auto document = json::parse(read("fp.json"));
   ASSERT_TRUE(document.ok());
   EXPECT_EQ(document->find("ops")->as_array()->size(), 8u);
+}
+
+TEST_F(Compare, OneMetricCanBeAskedFor) {
+  make("a.run.json", 1, 1);
+  make("b.run.json", 1.3, 2);
+  const auto text = run({"compare", "a.run.json", "b.run.json", "--metric", "total_time"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("total_time regressed: 1.2"), std::string::npos) << text.out;
+  const auto outcome =
+      run({"compare", "a.run.json", "b.run.json", "--metric", "peak_memory", "--json"});
+  const auto document = json::parse(outcome.out);
+  ASSERT_TRUE(document.ok()) << outcome.out;
+  EXPECT_EQ(*document->find("metric")->find("verdict")->as_string(), "equivalent");
+  expect_schema("comparison", outcome.out);
+  EXPECT_EQ(run({"compare", "a.run.json", "b.run.json", "--metric", "speed"}).status, 2);
+}
+
+// Both runners, measured through the front door; ten times the work is beyond any noise.
+TEST_F(Compare, EitherRunnerFindsMuchMoreWork) {
+  for (const std::string runner : {"fresh", "resident"}) {
+    const auto outcome = run({"gate", "selftest", "--aa", "1", "--inject", "900%", "--runner",
+                              runner, "-o", runner + ".json", "--json"});
+    ASSERT_LE(outcome.status, 1) << outcome.err;
+    const auto document = json::parse(outcome.out);
+    ASSERT_TRUE(document.ok()) << outcome.out;
+    EXPECT_EQ(*document->find("injected")->find("regressed")->as_int(), 1) << outcome.out;
+    expect_schema("certificate", outcome.out);
+  }
+}
+
+TEST_F(Compare, CertificatesAddUpAndAreQuoted) {
+  ASSERT_LE(
+      run({"gate", "selftest", "--aa", "1", "--injected", "0", "--runner", "fresh", "-o", "c.json"})
+          .status,
+      1);
+  ASSERT_LE(run({"gate", "selftest", "--aa", "2", "--injected", "0", "--runner", "fresh",
+                 "--append", "-o", "c.json"})
+                .status,
+            1);
+  const auto document = json::parse(read("c.json"));
+  ASSERT_TRUE(document.ok());
+  EXPECT_EQ(*document->find("null")->find("comparisons")->as_int(), 2);
+  EXPECT_EQ(document->find("sittings")->as_array()->size(), 2u);
+  // Enough is enough: nothing more is measured.
+  ASSERT_LE(run({"gate", "selftest", "--aa", "2", "--injected", "0", "--runner", "fresh",
+                 "--append", "-o", "c.json"})
+                .status,
+            1);
+  EXPECT_EQ(json::parse(read("c.json"))->find("sittings")->as_array()->size(), 2u);
+  const auto quoted = run({"gate", "--live", "--certificate", "c.json", "--max-regression", "900%",
+                           "--json", "--", "true", ":::", "true"});
+  EXPECT_NE(quoted.out.find("of 2 comparisons of a program with itself"), std::string::npos)
+      << quoted.out << quoted.err;
+  expect_schema("gate", quoted.out);
+  write("none.json", "{}");
+  EXPECT_EQ(
+      run({"gate", "--live", "--certificate", "none.json", "--", "true", ":::", "true"}).status, 1);
+}
+
+// A resident process that is told nonsense, or nothing, says so or ends.
+TEST_F(Compare, AResidentLaunchAnswersEachLine) {
+  const auto nothing = run({"launch", "--kernel", "branches", "--resident"});
+  EXPECT_EQ(nothing.status, 0) << nothing.err;
+  EXPECT_EQ(nothing.out, "{\"samples_ns\":[]}\n");
+  EXPECT_EQ(run({"launch", "--kernel", "branches", "--ops"}).status, 2);
+}
+
+TEST_F(Compare, ModelsAreComparedOpByOp) {
+  ASSERT_EQ(run({"zoo", "build", "lenet", "-o", "l.onnx"}).status, 0);
+  const auto outcome =
+      run({"compare", "--live", "l.onnx", "--a", "opt=all", "--b", "opt=none", "--ops", "--json"});
+  if (outcome.err.find("No ONNX Runtime library") != std::string::npos ||
+      outcome.err.find("no ONNX Runtime adapter") != std::string::npos)
+    GTEST_SKIP() << "ONNX Runtime is not here";
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_schema("comparison", outcome.out);
+  const auto document = json::parse(outcome.out);
+  ASSERT_TRUE(document.ok());
+  EXPECT_GT(document->find("ops")->as_array()->size(), 5u);
+  EXPECT_TRUE(document->find("flops_ratio")->as_double().has_value());
+  write("gate.yaml",
+        "metrics:\n  peak_memory: 900%\n  flops: 900%\nops:\n  - max_regression: 9000%\n");
+  const auto gated = run({"gate", "--live", "--baseline", "l.onnx", "l.onnx", "--config",
+                          "gate.yaml", "--json", "--delta", "1", "--b", "opt=all"});
+  EXPECT_EQ(gated.status, 0) << gated.out << gated.err;
+  const auto rules = json::parse(gated.out);
+  ASSERT_TRUE(rules.ok()) << gated.out;
+  EXPECT_GT(rules->find("rules")->as_array()->size(), 4u);
 }
 
 TEST_F(Compare, LiveFindsTwiceTheWorkAndPassesFailuresOn) {

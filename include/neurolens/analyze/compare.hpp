@@ -89,4 +89,26 @@ struct Comparison {
 [[nodiscard]] Result<Comparison> compare(const run::Run& baseline, const run::Run& candidate,
                                          const CompareOptions& options = {});
 
+/// Names that compare_metric() knows: "total_time" (median iteration), "p95_time", "peak_memory",
+/// "flops", "bytes".
+[[nodiscard]] std::vector<std::string> metric_names();
+
+/// One metric of two Runs.
+struct MetricChange {
+  std::string name;
+  std::string unit;  ///< "ns", "bytes" or "flops".
+  Change change;
+  std::string basis;  ///< What the verdict rests on, in a sentence.
+};
+
+/// Compares one metric. Times come from blocks of iterations (p95: blocks of at least 20) and have
+/// intervals; peak memory is one value per Run, which changed when it moved beyond the margin;
+/// FLOPs and bytes are counted, so any difference is one. A metric that a side lacks is
+/// inconclusive. Errors: not_found; those of compare(). Exchanging the Runs inverts ratio and
+/// verdict. Pure.
+[[nodiscard]] Result<MetricChange> compare_metric(const run::Run& baseline,
+                                                  const run::Run& candidate,
+                                                  const std::string& metric,
+                                                  const CompareOptions& options = {});
+
 }  // namespace neurolens::analyze

@@ -62,8 +62,10 @@ struct PairedVerdict {
 [[nodiscard]] PairedVerdict judge_log_ratios(std::span<const double> log_ratios,
                                              const VerdictOptions& options = {});
 
-/// Sequential looks: after 10, 20 and 40 blocks with alpha split .004, .003, .003; stops early only
-/// on a verdict. The alpha of the look that has `blocks` blocks; nullopt when no look is due.
-[[nodiscard]] std::optional<double> sequential_alpha(std::int64_t blocks);
+/// Sequential looks: after a quarter, half and all of the `planned` blocks with alpha split .004,
+/// .003, .003; stops early only on a verdict. The alpha of the look that has `blocks` blocks;
+/// nullopt when no look is due.
+[[nodiscard]] std::optional<double> sequential_alpha(std::int64_t blocks,
+                                                     std::int64_t planned = 40);
 
 }  // namespace neurolens::analyze

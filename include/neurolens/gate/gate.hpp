@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "neurolens/analyze/compare.hpp"
+#include "neurolens/analyze/live.hpp"
 #include "neurolens/base/result.hpp"
 
 namespace neurolens::gate {
@@ -68,14 +69,28 @@ struct Row {
 /// The whole answer.
 struct GateResult {
   Outcome outcome = Outcome::pass;
-  std::vector<Row> rows;  ///< Failures first.
+  std::vector<Row> rows;    ///< Failures first.
+  std::string certificate;  ///< What the self-test found on this machine; empty when not known.
 };
 
 /// Judges a comparison. Pure.
 [[nodiscard]] GateResult judge(const Policy& policy, const analyze::Comparison& comparison);
-/// Judges one live verdict against a limit.
-[[nodiscard]] GateResult judge(double max_regression, const analyze::PairedVerdict& live,
-                               bool control_flagged);
+
+/// What a live comparison measured, metric by metric.
+struct LiveFindings {
+  analyze::LiveVerdict total;
+  analyze::PairedVerdict p95;          ///< Of each process's samples.
+  analyze::PairedVerdict peak_memory;  ///< Of each process.
+  std::optional<double> flops_ratio;   ///< Of the plans; nullopt when not collected.
+  std::optional<double> bytes_ratio;
+  std::vector<analyze::LiveOp> ops;
+};
+
+/// Judges live findings. A flagged control makes every rule of a time inconclusive. Pure.
+[[nodiscard]] GateResult judge(const Policy& policy, const LiveFindings& live);
+/// A failure counts when it happened twice: rows of `first` that fail but do not fail in `again`
+/// (measured with launches of its own) become inconclusive.
+[[nodiscard]] GateResult confirm(GateResult first, const GateResult& again);
 /// Exit status by the policy: 0, 1 or 2.
 [[nodiscard]] int exit_status(const Policy& policy, Outcome outcome);
 

@@ -14,21 +14,17 @@ struct Aligned {
   bool by_names = false;
 };
 
-Pairing by_names(const PlanView& a, const PlanView& b) {
-  Pairing pairing(a, b);
-  pairing.by_names();
-  return pairing;
-}
-
 void complete(Pairing& pairing, WalkOrder order) {
   pairing.by_order(order, AtomKey::type);
   pairing.by_order(order, AtomKey::family);
   pairing.by_neighbours();
+  pairing.by_exchange();
 }
 
 /// The links of the pairing that preserves most; in doubt the earlier hypothesis.
 Aligned best_links(const PlanView& a, const PlanView& b) {
-  Pairing named = by_names(a, b);
+  Pairing named(a, b);
+  named.by_names();
   // What has no name on the other side is looked for between what has.
   named.by_order(WalkOrder::execution, AtomKey::exact);
   complete(named, WalkOrder::execution);

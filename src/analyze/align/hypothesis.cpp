@@ -36,7 +36,12 @@ std::vector<std::uint32_t> walk(const PlanView& view, WalkOrder order) {
 }  // namespace
 
 Pairing::Pairing(const PlanView& a, const PlanView& b)
-    : a_(a), b_(b), to_b_(a.atoms.size(), kNone), to_a_(b.atoms.size(), kNone) {}
+    : a_(a),
+      b_(b),
+      sides_{Side{&a, std::vector<std::uint32_t>(a.atoms.size(), kNone)},
+             Side{&b, std::vector<std::uint32_t>(b.atoms.size(), kNone)}},
+      to_b_(sides_[0].to),
+      to_a_(sides_[1].to) {}
 
 void Pairing::match(std::uint32_t i, std::uint32_t j) {
   to_b_[i] = j;
@@ -177,38 +182,160 @@ std::vector<Pair> Pairing::links() const {
   return links;
 }
 
-bool Pairing::preserved(std::uint32_t producer, std::uint32_t consumer) const {
-  for (auto i = a_.first_atom[consumer]; i < a_.first_atom[consumer + 1]; ++i) {
-    if (to_b_[i] == kNone) continue;
-    const std::uint32_t reader = b_.atoms[to_b_[i]].op;
-    for (auto j = a_.first_atom[producer]; j < a_.first_atom[producer + 1]; ++j) {
-      if (to_b_[j] == kNone) continue;
-      const std::uint32_t writer = b_.atoms[to_b_[j]].op;
+bool Pairing::preserved(int side, std::uint32_t producer, std::uint32_t consumer) const {
+  const auto& [view, to] = sides_[static_cast<std::size_t>(side)];
+  const PlanView& other = *sides_[static_cast<std::size_t>(1 - side)].view;
+  for (auto i = view->first_atom[consumer]; i < view->first_atom[consumer + 1]; ++i) {
+    if (to[i] == kNone) continue;
+    const std::uint32_t reader = other.atoms[to[i]].op;
+    for (auto j = view->first_atom[producer]; j < view->first_atom[producer + 1]; ++j) {
+      if (to[j] == kNone) continue;
+      const std::uint32_t writer = other.atoms[to[j]].op;
       if (reader == writer) return true;
-      if (std::find(b_.producers.first(reader), b_.producers.last(reader), writer) !=
-          b_.producers.last(reader))
+      if (std::find(other.producers.first(reader), other.producers.last(reader), writer) !=
+          other.producers.last(reader))
         return true;
     }
   }
   return false;
 }
 
-std::size_t Pairing::score() const {
-  std::size_t score = 0;
-  for (std::size_t i = 0; i < to_b_.size(); ++i) {
-    if (to_b_[i] == kNone) continue;
-    const Atom& x = a_.atoms[i];
-    const Atom& y = b_.atoms[to_b_[i]];
-    score += x.exact == y.exact || x.type == y.type ? 2 : (x.family == y.family ? 1 : 0);
-    if (x.exact == y.exact) ++score;
-    if (x.output != 0 && x.output == y.output) score += 2;
+std::size_t Pairing::preserved_edges(int side) const {
+  const PlanView& view = *sides_[static_cast<std::size_t>(side)].view;
+  std::size_t count = 0;
+  for (std::uint32_t op = 0; op < view.ops(); ++op) {
+    for (const auto* p = view.producers.first(op); p != view.producers.last(op); ++p)
+      count += preserved(side, *p, op) ? 1 : 0;
   }
-  for (std::uint32_t op = 0; op < a_.ops(); ++op) {
-    for (const auto* p = a_.producers.first(op); p != a_.producers.last(op); ++p) {
-      if (preserved(*p, op)) score += 2;
-    }
+  return count;
+}
+
+std::size_t Pairing::pair_score(std::uint32_t i, std::uint32_t j) const {
+  if (i == kNone || j == kNone) return 0;
+  const Atom& x = a_.atoms[i];
+  const Atom& y = b_.atoms[j];
+  std::size_t score = x.exact == y.exact || x.type == y.type ? 2 : (x.family == y.family ? 1 : 0);
+  if (x.exact == y.exact) ++score;
+  if (x.inputs != 0 && x.inputs == y.inputs) ++score;
+  if (x.output != 0 && x.output == y.output) score += 2;
+  return score;
+}
+
+std::size_t Pairing::score() const {
+  std::size_t score = 2 * (preserved_edges(0) + preserved_edges(1));
+  for (std::uint32_t i = 0; i < to_b_.size(); ++i) score += pair_score(i, to_b_[i]);
+  return score;
+}
+
+std::size_t Pairing::around(const std::array<std::uint32_t, 4>& atoms) const {
+  std::size_t score = 0;
+  for (std::size_t k = 0; k < atoms.size(); ++k) {
+    const int side = k < 2 ? 0 : 1;
+    const PlanView& view = *sides_[static_cast<std::size_t>(side)].view;
+    if (atoms[k] == kNone) continue;
+    const std::uint32_t op = view.atoms[atoms[k]].op;
+    // Two atoms of one op: its edges count once.
+    if (k % 2 == 1 && atoms[k - 1] != kNone && view.atoms[atoms[k - 1]].op == op) continue;
+    for (const auto* p = view.producers.first(op); p != view.producers.last(op); ++p)
+      score += preserved(side, *p, op) ? 2 : 0;
+    for (const auto* c = view.consumers.first(op); c != view.consumers.last(op); ++c)
+      score += preserved(side, op, *c) ? 2 : 0;
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (atoms[k] != kNone) score += pair_score(atoms[k], to_b_[atoms[k]]);
   }
   return score;
+}
+
+/// A pair that a name vouches for.
+bool Pairing::named_alike(int side, std::uint32_t own, std::uint32_t partner) const {
+  if (own == kNone || partner == kNone) return false;
+  const Atom& x = sides_[static_cast<std::size_t>(side)].view->atoms[own];
+  const Atom& y = sides_[static_cast<std::size_t>(1 - side)].view->atoms[partner];
+  return (x.output != 0 && x.output == y.output) || (x.name != 0 && x.name == y.name);
+}
+
+/// Gives atom `i` of `side` the partner `j`, whose own gets what `i` had; back again when that
+/// preserves no more than before.
+bool Pairing::exchange(int side, std::uint32_t i, std::uint32_t j) {
+  auto& to = sides_[static_cast<std::size_t>(side)].to;
+  auto& from = sides_[static_cast<std::size_t>(1 - side)].to;
+  const std::uint32_t had = to[i];
+  const std::uint32_t other = from[j];
+  if (had == j || named_alike(side, i, had) || named_alike(side, other, j)) return false;
+  const std::array<std::uint32_t, 4> atoms =
+      side == 0 ? std::array{i, other, j, had} : std::array{j, had, i, other};
+  const auto set = [&](std::uint32_t own, std::uint32_t partner) {
+    if (own != kNone) to[own] = partner;
+    if (partner != kNone) from[partner] = own;
+  };
+  const std::size_t before = around(atoms);
+  set(i, j);
+  set(other, had);
+  if (around(atoms) > before) return true;
+  set(i, had);
+  set(other, j);
+  return false;
+}
+
+/// Tries the atoms of `op` on those ops of the other side that the partners of `anchor` reach along
+/// `lists`.
+bool Pairing::exchange_towards(int side, std::uint32_t op, const Lists& lists,
+                               std::uint32_t anchor) {
+  constexpr std::ptrdiff_t kMostTried = 16;
+  const PlanView& view = *sides_[static_cast<std::size_t>(side)].view;
+  const auto& to = sides_[static_cast<std::size_t>(side)].to;
+  const PlanView& other = *sides_[static_cast<std::size_t>(1 - side)].view;
+  const auto try_on = [&](std::uint32_t candidate) {
+    for (auto i = view.first_atom[op]; i < view.first_atom[op + 1]; ++i) {
+      for (auto j = other.first_atom[candidate]; j < other.first_atom[candidate + 1]; ++j) {
+        if (view.atoms[i].family == other.atoms[j].family && exchange(side, i, j)) return true;
+      }
+    }
+    return false;
+  };
+  for (auto k = view.first_atom[anchor]; k < view.first_atom[anchor + 1]; ++k) {
+    if (to[k] == kNone) continue;
+    const std::uint32_t partner = other.atoms[to[k]].op;
+    if (try_on(partner)) return true;  // both may have become part of it
+    const auto* end = std::min(lists.last(partner), lists.first(partner) + kMostTried);
+    for (const auto* c = lists.first(partner); c < end; ++c) {
+      if (try_on(*c)) return true;
+    }
+  }
+  return false;
+}
+
+bool Pairing::reads_otherwise(int side, std::uint32_t op) const {
+  const auto& [view, to] = sides_[static_cast<std::size_t>(side)];
+  const PlanView& other = *sides_[static_cast<std::size_t>(1 - side)].view;
+  const std::uint32_t i = view->first_atom[op];
+  return to[i] != kNone && view->atoms[i].inputs != 0 && other.atoms[to[i]].inputs != 0 &&
+         view->atoms[i].inputs != other.atoms[to[i]].inputs;
+}
+
+void Pairing::by_exchange() {
+  constexpr int kRounds = 4;
+  for (int round = 0; round < kRounds; ++round) {
+    bool changed = false;
+    for (int side = 0; side < 2; ++side) {
+      const PlanView& view = *sides_[static_cast<std::size_t>(side)].view;
+      const PlanView& other = *sides_[static_cast<std::size_t>(1 - side)].view;
+      for (std::uint32_t op = 0; op < view.ops(); ++op) {
+        for (const auto* p = view.producers.first(op); p != view.producers.last(op); ++p) {
+          if (preserved(side, *p, op)) {
+            // Siblings that feed one op, with each other's inputs.
+            if (reads_otherwise(side, *p))
+              changed = exchange_towards(side, *p, other.producers, op) || changed;
+            continue;
+          }
+          changed = exchange_towards(side, op, other.consumers, *p) ||
+                    exchange_towards(side, *p, other.producers, op) || changed;
+        }
+      }
+    }
+    if (!changed) return;
+  }
 }
 
 std::size_t Pairing::bound() const {
@@ -218,8 +345,8 @@ std::size_t Pairing::bound() const {
   }
   std::size_t shared = 0;
   for (const auto& atom : a_.atoms) shared += atom.output != 0 && outputs.find(atom.output) ? 1 : 0;
-  return 3 * std::min(a_.atoms.size(), b_.atoms.size()) + 2 * shared +
-         2 * a_.producers.items.size();
+  return 4 * std::min(a_.atoms.size(), b_.atoms.size()) + 2 * shared +
+         2 * (a_.producers.items.size() + b_.producers.items.size());
 }
 
 }  // namespace neurolens::analyze

@@ -2,6 +2,7 @@
 /// Pairings of atoms: ways to make one, and how much of both plans it preserves.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,8 @@ enum class WalkOrder : std::uint8_t { execution, dataflow };
 class Pairing {
  public:
   Pairing(const PlanView& a, const PlanView& b);
+  Pairing(const Pairing&) = delete;
+  Pairing& operator=(const Pairing&) = delete;
 
   /// Pairs atoms whose names, and then whose outputs' names, occur once on each side.
   void by_names();
@@ -28,6 +31,10 @@ class Pairing {
   /// Pairs unpaired ops of equal family whose producers or consumers are paired, until nothing
   /// changes.
   void by_neighbours();
+
+  /// Exchanges partners of atoms of equal family where that preserves more of both plans: branches
+  /// that run side by side come in any order, and their ops look alike.
+  void by_exchange();
 
   /// Pairs of ops that share atoms, ascending, each once.
   [[nodiscard]] std::vector<Pair> links() const;
@@ -39,15 +46,31 @@ class Pairing {
  private:
   void match(std::uint32_t i, std::uint32_t j);
   void by_unique_key(Key Atom::*key);
-  [[nodiscard]] bool preserved(std::uint32_t producer, std::uint32_t consumer) const;
+  /// One plan and the partners of its atoms; the other one's index is 1 - side.
+  struct Side {
+    const PlanView* view;
+    std::vector<std::uint32_t> to;
+  };
+  /// Does the dataflow edge of `side` exist between the partners?
+  [[nodiscard]] bool preserved(int side, std::uint32_t producer, std::uint32_t consumer) const;
+  [[nodiscard]] std::size_t preserved_edges(int side) const;
+  [[nodiscard]] std::size_t pair_score(std::uint32_t i, std::uint32_t j) const;
+  /// What the ops of these atoms (kNone: none) preserve, as score() counts it.
+  [[nodiscard]] std::size_t around(const std::array<std::uint32_t, 4>& atoms) const;
+  /// The partner of an op of one atom reads other shapes.
+  [[nodiscard]] bool reads_otherwise(int side, std::uint32_t op) const;
+  [[nodiscard]] bool named_alike(int side, std::uint32_t own, std::uint32_t partner) const;
+  bool exchange(int side, std::uint32_t i, std::uint32_t j);
+  bool exchange_towards(int side, std::uint32_t op, const Lists& lists, std::uint32_t anchor);
   bool pair_along(const Lists& lists_a, const Lists& lists_b, std::uint32_t op);
   [[nodiscard]] bool op_free(const PlanView& view, const std::vector<std::uint32_t>& partner,
                              std::uint32_t op) const;
 
   const PlanView& a_;
   const PlanView& b_;
-  std::vector<std::uint32_t> to_b_;  ///< Atom of a -> atom of b.
-  std::vector<std::uint32_t> to_a_;
+  std::array<Side, 2> sides_;
+  std::vector<std::uint32_t>& to_b_;  ///< Atom of a -> atom of b: sides_[0].to.
+  std::vector<std::uint32_t>& to_a_;
 };
 
 }  // namespace neurolens::analyze

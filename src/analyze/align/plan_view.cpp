@@ -22,6 +22,18 @@ Key exact_key(const run::Op& op) {
   return mix(key, op.attributes_hash ? hash_text(*op.attributes_hash) : 5);
 }
 
+/// Tells like ops apart: a table of words is longer than one of token types. Not part of
+/// exact_key(): what an op reads changes with its neighbours.
+Key inputs_key(const run::Op& op) {
+  Key key = 6;
+  for (const auto& tensor : op.inputs) {
+    key = mix(key, tensor.shape ? 3 : 2);
+    if (!tensor.shape) continue;
+    for (const auto dim : *tensor.shape) key = mix(key, static_cast<Key>(dim));
+  }
+  return std::max<Key>(1, key);
+}
+
 /// Turns (owner, item) pairs, sorted by owner, into lists.
 Lists make_lists(std::uint32_t owners,
                  std::vector<std::pair<std::uint32_t, std::uint32_t>>& pairs) {
@@ -95,10 +107,12 @@ void PlanView::take_atoms(const run::Run& run) {
       atom.type = hash_text(kind);
       atom.family = family_of(kind);
       atom.exact = single && kind == op.type ? exact_key(op) : atom.type;
+      if (single && kind == op.type) atom.inputs = inputs_key(op);
       atoms.push_back(atom);
     }
     if (op.original_nodes.empty())
-      atoms.push_back({i, false, 0, 0, family_of(op.type), hash_text(op.type), exact_key(op)});
+      atoms.push_back(
+          {i, false, 0, 0, family_of(op.type), hash_text(op.type), inputs_key(op), exact_key(op)});
     atoms.back().last = true;
     if (!op.outputs.empty() && op.outputs[0].name && !op.outputs[0].name->empty())
       atoms.back().output = hash_text(*op.outputs[0].name);

@@ -40,7 +40,8 @@ struct Atom {
   Key output = 0;     ///< Name of the op's first output, for the last atom.
   Key family = 0;
   Key type = 0;
-  Key exact = 0;  ///< Type, and for an op of one atom also dtypes, shapes and attributes.
+  Key inputs = 0;  ///< Shapes that an op of one atom reads; 0 for others.
+  Key exact = 0;   ///< Type, and for an op of one atom also dtypes, shapes and attributes.
 };
 
 struct PlanView {

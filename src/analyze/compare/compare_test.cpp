@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "make_run.hpp"
-#include "neurolens/analyze/live.hpp"
 #include "neurolens/base/random.hpp"
 
 namespace neurolens::analyze {
@@ -112,76 +111,36 @@ TEST(Compare, TooFewIterationsGiveNoVerdict) {
   EXPECT_EQ(result->total.judged.verdict, Verdict::inconclusive);
 }
 
-/// One value of a launch under a noise that real machines have: drift, two modes, outliers.
-double noisy(Random& random, int kind, double drift) {
-  double value = 0.02 * random.normal();
-  if (kind == 1) value += drift;
-  if (kind == 2 && random.below(2) == 0) value += 0.05;
-  if (kind == 3 && random.below(10) == 0) value += 0.3 * random.uniform();
-  return value;
-}
-
-struct Rates {
-  int flagged = 0;
-  int found = 0;
-};
-
-Rates simulate(int kind, double effect, int trials, std::uint64_t seed) {
-  Random random(seed, static_cast<std::uint64_t>(kind));
-  Rates rates;
-  for (int t = 0; t < trials; ++t) {
-    LiveSamples s;
-    LiveVerdict verdict;
-    double drift = 0;
-    while (!verdict.finished) {
-      drift = 0.8 * drift + 0.03 * random.normal();
-      s.baseline.push_back(1e6 * std::exp(noisy(random, kind, drift)));
-      s.candidate.push_back(1e6 * (1 + effect) * std::exp(noisy(random, kind, drift)));
-      s.control.push_back(1e6 * std::exp(noisy(random, kind, drift)));
-      if (sequential_alpha(std::ssize(s.baseline))) verdict = judge_live(s, 0.01, 0.02);
-    }
-    rates.flagged +=
-        verdict.judged.verdict == Verdict::regressed || verdict.judged.verdict == Verdict::improved;
-    rates.found += verdict.judged.verdict == Verdict::regressed;
+TEST(CompareMetric, EachHasItsOwnVerdict) {
+  const auto a = sample(1, 1);
+  auto b = sample(1, 2);
+  for (const auto& metric : metric_names()) {
+    const auto same = compare_metric(a, b, metric);
+    ASSERT_TRUE(same.ok()) << same.error();
+    if (metric == "p95_time") continue;  // too few iterations for its blocks
+    EXPECT_EQ(same->change.judged.verdict, Verdict::equivalent) << metric;
   }
-  return rates;
+  *b.memory.host_peak_bytes *= 2;
+  *b.ops[0].cost.vector_flops += 1;
+  EXPECT_EQ(compare_metric(a, b, "peak_memory")->change.judged.verdict, Verdict::regressed);
+  EXPECT_EQ(compare_metric(a, b, "flops")->change.judged.verdict, Verdict::regressed);
+  EXPECT_EQ(compare_metric(b, a, "flops")->change.judged.verdict, Verdict::improved);
+  EXPECT_DOUBLE_EQ(compare_metric(b, a, "peak_memory")->change.judged.ratio, 0.5);
+  b.memory.host_peak_bytes.reset();
+  EXPECT_EQ(compare_metric(a, b, "peak_memory")->change.judged.verdict, Verdict::inconclusive);
+  EXPECT_EQ(compare_metric(a, b, "peak_memori").error().code, Errc::not_found);
 }
 
-// Four kinds of noise, 500 comparisons each of a side against itself: at most 1 % false.
-TEST(JudgeLive, CriesWolfAtMostOnceInAHundred) {
-  int flagged = 0;
-  for (int kind = 0; kind < 4; ++kind) flagged += simulate(kind, 0, 500, 77).flagged;
-  EXPECT_LE(flagged, 20);
-}
-
-TEST(JudgeLive, FindsFivePercent) {
-  EXPECT_GE(simulate(0, 0.05, 400, 78).found, 380);
-}
-
-TEST(JudgeLive, AControlThatLooksChangedSilencesEveryVerdict) {
-  LiveSamples s;
-  Random random(3);
-  for (int k = 0; k < 10; ++k) {
-    s.baseline.push_back(1e6 * (1 + 0.001 * random.uniform()));
-    s.candidate.push_back(2e6 * (1 + 0.001 * random.uniform()));
-    s.control.push_back(1e6 * (1 + 0.001 * random.uniform()));
-  }
-  EXPECT_EQ(judge_live(s, .01, .02).judged.verdict, Verdict::regressed);
-  for (auto& value : s.control) value *= 1.2;
-  const auto silenced = judge_live(s, .01, .02);
-  EXPECT_TRUE(silenced.control_flagged);
-  EXPECT_EQ(silenced.judged.verdict, Verdict::inconclusive);
-  EXPECT_FALSE(silenced.finished);
-}
-
-TEST(JudgeLive, ThereIsNoVerdictBetweenLooks) {
-  LiveSamples s;
-  for (int k = 0; k < 15; ++k) {
-    s.baseline.push_back(1e6);
-    s.candidate.push_back(2e6 + k);
-    s.control.push_back(1e6);
-  }
-  EXPECT_EQ(judge_live(s, .01, .02).judged.verdict, Verdict::inconclusive);
+TEST(CompareMetric, TheTailIsJudgedByBlocks) {
+  const auto make = [](double scale, std::uint64_t seed) {
+    return test_support::make_run({.iterations = 800, .seed = seed, .time_scale = scale});
+  };
+  const auto slower = compare_metric(make(1, 1), make(1.5, 2), "p95_time");
+  ASSERT_TRUE(slower.ok());
+  EXPECT_EQ(slower->change.judged.verdict, Verdict::regressed);
+  EXPECT_GE(slower->change.judged.blocks, kFewestBlocks);
+  EXPECT_EQ(compare_metric(make(1, 1), make(1, 2), "p95_time")->change.judged.verdict,
+            Verdict::equivalent);
 }
 
 }  // namespace

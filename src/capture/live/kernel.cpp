@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "neurolens/base/clock.hpp"
@@ -63,26 +64,21 @@ std::vector<std::string> kernel_names() {
   return names;
 }
 
-Result<std::vector<std::int64_t>> run_kernel(const std::string& name, double work_ratio,
-                                             int iterations) {
-  if (!(work_ratio > 0 && work_ratio <= 100) || iterations < 1)
-    return Error{Errc::out_of_range, "The work ratio must lie in (0, 100], iterations from 1 on.",
-                 name};
+Result<Workload> kernel_workload(const std::string& name, double work_ratio) {
+  if (!(work_ratio > 0 && work_ratio <= 100))
+    return Error{Errc::out_of_range, "The work ratio must lie in (0, 100].", name};
   for (const auto& kernel : kKernels) {
     if (name != kernel.name) continue;
-    std::vector<std::uint64_t> buffer(std::size_t{1} << 15);  // 256 KiB
+    auto buffer = std::make_shared<std::vector<std::uint64_t>>(std::size_t{1} << 15);  // 256 KiB
     std::uint64_t word = 1;
-    for (auto& value : buffer) value = word = word * 6364136223846793005u + 1442695040888963407u;
-    for (auto& value : buffer) value >>= 33;
+    for (auto& value : *buffer) value = word = word * 6364136223846793005u + 1442695040888963407u;
+    for (auto& value : *buffer) value >>= 33;
     const auto steps = std::llround(static_cast<double>(kernel.steps) * work_ratio);
-    std::vector<std::int64_t> samples;
-    constexpr int kWarmup = 3;
-    for (int i = 0; i < kWarmup + iterations; ++i) {
+    return Workload([work = kernel.work, buffer, steps]() -> Result<Nanoseconds> {
       const Nanoseconds begin = system_clock().now();
-      kernel.work(steps, buffer);
-      if (i >= kWarmup) samples.push_back((system_clock().now() - begin).count);
-    }
-    return samples;
+      work(steps, *buffer);
+      return system_clock().now() - begin;
+    });
   }
   return Error{Errc::not_found, "There is no such kernel." + did_you_mean(name, kernel_names()),
                name};

@@ -1,151 +1,200 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <memory>
 
-#include "neurolens/base/clock.hpp"
-#include "neurolens/base/file_system.hpp"
+#include "live/child.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/capture/live.hpp"
 
-extern char** environ;
-
 namespace neurolens::capture {
 namespace {
 
-constexpr std::size_t kMostKept = std::size_t{1} << 20;
-constexpr std::size_t kWordsKept = 300;
+constexpr int kRounds = 6;
+constexpr int kTurn = 3;  ///< Samples of a turn.
 
-/// Both ends of a pipe, closed at the end.
-class Pipe {
- public:
-  Pipe() { ok_ = pipe2(ends_.data(), O_CLOEXEC) == 0; }
-  ~Pipe() {
-    close_read();
-    close_write();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  [[nodiscard]] bool ok() const { return ok_; }
-  [[nodiscard]] int read_end() const { return ends_[0]; }
-  [[nodiscard]] int write_end() const { return ends_[1]; }
-  void close_read() { close_end(0); }
-  void close_write() { close_end(1); }
-
- private:
-  void close_end(std::size_t i) {
-    if (ends_[i] >= 0) close(ends_[i]);
-    ends_[i] = -1;
-  }
-  std::array<int, 2> ends_{-1, -1};
-  bool ok_ = false;
-};
-
-/// Reads both streams until the program closed them; keeps the last part of each.
-void drain(Pipe& out, Pipe& err, std::string& out_text, std::string& err_text) {
-  std::array<pollfd, 2> waits{pollfd{out.read_end(), POLLIN, 0}, pollfd{err.read_end(), POLLIN, 0}};
-  std::array<std::string*, 2> texts{&out_text, &err_text};
-  std::string buffer(std::size_t{1} << 16, '\0');
-  int open = 2;
-  while (open > 0) {
-    if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
-    for (std::size_t i = 0; i < waits.size(); ++i) {
-      if (waits[i].fd < 0 || (waits[i].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
-      const auto got = read(waits[i].fd, buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) {
-        waits[i].fd = -1;
-        --open;
-        continue;
-      }
-      texts[i]->append(buffer, 0, static_cast<std::size_t>(got));
-      if (texts[i]->size() > kMostKept) texts[i]->erase(0, texts[i]->size() - kMostKept);
-    }
-  }
+Error no_samples(const std::string& program) {
+  return {Errc::parse_error, "The launch printed no {\"samples_ns\": [...]}.", program};
 }
 
-Result<Nanoseconds> smallest_sample(const std::string& text, const std::string& program) {
-  const Error none{Errc::parse_error, "The launch printed no {\"samples_ns\": [...]}.", program};
-  const auto document = json::parse(trim(text));
-  if (!document.ok()) return none;
-  const auto* samples = document->find("samples_ns");
-  if (samples == nullptr || samples->as_array() == nullptr || samples->as_array()->empty())
-    return none;
-  std::int64_t least = 0;
-  for (const auto& sample : *samples->as_array()) {
-    const auto value = sample.as_int();
-    if (!value || *value <= 0) return none;
-    least = least == 0 ? *value : std::min(least, *value);
+/// Numbers above 0 of the list `key`; nullopt when there is none.
+std::optional<std::vector<double>> numbers(const json::Value& document, const char* key) {
+  const auto* list = document.find(key);
+  if (list == nullptr || list->as_array() == nullptr) return {};
+  std::vector<double> out;
+  for (const auto& item : *list->as_array()) {
+    const auto value = item.as_double();
+    if (!value || !(*value >= 0)) return {};
+    out.push_back(*value);
   }
-  return Nanoseconds{least};
+  return out;
+}
+
+Nanoseconds nanoseconds(double value) {
+  return Nanoseconds{std::max<std::int64_t>(1, std::llround(value))};
+}
+
+/// `samples`: in the order of measuring, not empty.
+void describe(const std::vector<double>& samples, Launched& out) {
+  out.time = nanoseconds(*std::min_element(samples.begin(), samples.end()));
+  double even = samples[0];
+  double odd = samples.size() > 1 ? samples[1] : samples[0];
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    double& half = i % 2 == 0 ? even : odd;
+    half = std::min(half, samples[i]);
+  }
+  out.even = nanoseconds(even);
+  out.odd = nanoseconds(odd);
+  std::vector<double> sorted = samples;
+  std::sort(sorted.begin(), sorted.end());
+  const auto at = static_cast<std::size_t>(0.95 * static_cast<double>(sorted.size() - 1) + 0.5);
+  out.p95 = nanoseconds(sorted[at]);
+}
+
+Result<std::vector<double>> samples_in(const std::string& text, const std::string& program) {
+  const auto document = json::parse(trim(text));
+  if (!document.ok()) return no_samples(program);
+  auto samples = numbers(*document, "samples_ns");
+  if (!samples) return no_samples(program);
+  return std::move(*samples);
+}
+
+/// One side of a resident block.
+struct Resident {
+  Child child;
+  std::vector<double> samples;
+};
+
+Result<LiveBlock> resident_block(const std::array<const LaunchCommand*, 3>& sides,
+                                 const std::array<Launched*, 3>& places, Random& random,
+                                 std::array<std::size_t, 3> order, LiveBlock& block,
+                                 const Attention& attention) {
+  std::array<std::unique_ptr<Resident>, 3> residents;
+  for (const auto i : order) {
+    if (attention.cancelled()) return Error{Errc::cancelled, "Stopped by the user.", ""};
+    residents[i] = std::make_unique<Resident>();
+    auto command = sides[i]->command;
+    command.emplace_back("--resident");
+    NEUROLENS_TRY(residents[i]->child.start(command));
+    NEUROLENS_ASSIGN(const auto ready, residents[i]->child.read_line());
+    NEUROLENS_TRY(samples_in(ready, command[0]));
+  }
+  const bool back_first = random.below(2) == 1;
+  for (int round = 0; round < kRounds; ++round) {
+    if (attention.cancelled()) return Error{Errc::cancelled, "Stopped by the user.", ""};
+    if (round > 0 || back_first) std::reverse(order.begin(), order.end());
+    for (const auto i : order) {
+      NEUROLENS_TRY(residents[i]->child.send(std::to_string(kTurn)));
+      NEUROLENS_ASSIGN(const auto line, residents[i]->child.read_line());
+      NEUROLENS_ASSIGN(const auto samples, samples_in(line, sides[i]->command[0]));
+      if (samples.empty()) return no_samples(sides[i]->command[0]);
+      // A turn is one sample: its smallest. Turns are what alternates.
+      residents[i]->samples.push_back(*std::min_element(samples.begin(), samples.end()));
+    }
+  }
+  for (const auto i : order) {
+    NEUROLENS_ASSIGN(const auto end, residents[i]->child.finish());
+    describe(residents[i]->samples, *places[i]);
+    places[i]->peak_memory = end.peak_memory;
+    places[i]->spent = end.spent;
+  }
+  return block;
 }
 
 }  // namespace
 
-Result<Nanoseconds> launch(const LaunchCommand& command) {
-  if (command.command.empty())
-    return Error{Errc::bad_request, "There is no command to launch.", ""};
-  const std::string& program = command.command[0];
-  Pipe out;
-  Pipe err;
-  if (!out.ok() || !err.ok()) return system_error(errno, "pipe", "starting a launch");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out.write_end(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.write_end(), STDERR_FILENO);
-  std::vector<char*> argv;
-  for (const auto& word : command.command) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  Clock& clock = system_clock();
-  const Nanoseconds begin = clock.now();
-  pid_t child = 0;
-  const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return system_error(failed, program, "start");
-  out.close_write();
-  err.close_write();
-  std::string out_text;
-  std::string err_text;
-  drain(out, err, out_text, err_text);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  const Nanoseconds spent = clock.now() - begin;
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    std::string_view words = trim(err_text);
-    if (words.size() > kWordsKept) words = words.substr(words.size() - kWordsKept);
-    const std::string how = WIFEXITED(status)
-                                ? fmt::format("ended with status {}", WEXITSTATUS(status))
-                                : fmt::format("was ended by signal {}", WTERMSIG(status));
-    return Error{Errc::task_failed,
-                 fmt::format("A launch {}{}{}", how, words.empty() ? "." : ": ", printable(words)),
-                 program};
-  }
-  if (!command.reports_samples) return spent;
-  return smallest_sample(out_text, program);
+std::string_view to_string(Runner runner) noexcept {
+  return runner == Runner::fresh ? "fresh" : "resident";
 }
 
-Result<LiveBlock> measure_block(const LaunchCommand& baseline, const LaunchCommand& candidate,
-                                Random& random, const Attention& attention) {
+Result<Launched> launch(const LaunchCommand& command) {
+  Child child;
+  NEUROLENS_TRY(child.start(command.command));
+  NEUROLENS_ASSIGN(const auto end, child.finish());
+  Launched out;
+  out.time = out.p95 = out.even = out.odd = out.spent = end.spent;
+  out.peak_memory = end.peak_memory;
+  if (!command.reports_samples) return out;
+  NEUROLENS_ASSIGN(const auto samples, samples_in(end.out, command.command[0]));
+  if (samples.empty()) return no_samples(command.command[0]);
+  describe(samples, out);
+  const auto document = json::parse(trim(end.out));
+  if (auto ops = numbers(*document, "op_ns")) out.op_ns = std::move(*ops);
+  return out;
+}
+
+Result<LiveBlock> measure_block(Runner runner, const LaunchCommand& baseline,
+                                const LaunchCommand& candidate, Random& random,
+                                const Attention& attention) {
   LiveBlock block;
   const std::array<const LaunchCommand*, 3> sides{&baseline, &candidate, &baseline};
-  const std::array<Nanoseconds*, 3> places{&block.baseline, &block.candidate, &block.control};
+  const std::array<Launched*, 3> places{&block.baseline, &block.candidate, &block.control};
   std::array<std::size_t, 3> order{0, 1, 2};
   for (std::size_t i = order.size(); i-- > 1;) std::swap(order[i], order[random.below(i + 1)]);
+  if (runner == Runner::resident) {
+    if (!baseline.reports_samples || !candidate.reports_samples)
+      return Error{Errc::bad_request, "Only `neurolens launch` can stay resident.", "runner"};
+    return resident_block(sides, places, random, order, block, attention);
+  }
   for (const auto i : order) {
     if (attention.cancelled()) return Error{Errc::cancelled, "Stopped by the user.", ""};
     NEUROLENS_ASSIGN(*places[i], launch(*sides[i]));
   }
   return block;
+}
+
+Status Sampler::warm_up() {
+  constexpr int kWarmup = 3;
+  constexpr std::int64_t kShortest = 200'000;
+  constexpr std::int64_t kMostRepeats = 10'000;
+  std::int64_t least = kShortest;
+  for (int i = 0; i < kWarmup; ++i) {
+    NEUROLENS_ASSIGN(const auto time, workload_());
+    least = std::min(least, std::max<std::int64_t>(1, time.count));
+  }
+  repeats_ = std::min(kMostRepeats, (kShortest + least - 1) / least);
+  return {};
+}
+
+Result<std::vector<std::int64_t>> Sampler::take(int count) {
+  std::vector<std::int64_t> samples;
+  for (int i = 0; i < count; ++i) {
+    std::int64_t sum = 0;
+    for (std::int64_t r = 0; r < repeats_; ++r) {
+      NEUROLENS_ASSIGN(const auto time, workload_());
+      sum += time.count;
+    }
+    samples.push_back(std::max<std::int64_t>(1, (sum + repeats_ / 2) / repeats_));
+  }
+  return samples;
+}
+
+Status serve_turns(Sampler& sampler, const std::function<void(std::string)>& say) {
+  NEUROLENS_TRY(sampler.warm_up());
+  const auto answer = [&](const std::vector<std::int64_t>& samples) {
+    say(fmt::format("{{\"samples_ns\":[{}]}}\n", fmt::join(samples, ",")));
+  };
+  answer({});
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    constexpr int kMost = 1'000'000;
+    int count = 0;
+    const auto digits = trim(line);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    if (error != std::errc{} || end != digits.data() + digits.size() || count < 1 || count > kMost)
+      return Error{Errc::bad_request,
+                   fmt::format("\"{}\" is no number of iterations.", printable(digits)), "stdin"};
+    // The others have been in the caches meanwhile: one sample to settle.
+    NEUROLENS_TRY(sampler.take(1));
+    NEUROLENS_ASSIGN(const auto samples, sampler.take(count));
+    answer(samples);
+  }
+  return {};
 }
 
 }  // namespace neurolens::capture

@@ -4,12 +4,68 @@
 #include "common.hpp"
 #include "live.hpp"
 #include "neurolens/analyze/compare.hpp"
+#include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/compare.hpp"
+#include "neurolens/report/table.hpp"
 #include "neurolens/run/run.hpp"
 
 namespace neurolens::cli {
 namespace {
+
+std::string value_text(const analyze::MetricChange& metric, const std::optional<double>& value) {
+  if (!value) return "not collected";
+  return metric.unit == "ns" ? report::format_time(*value)
+                             : fmt::format("{:.0f} {}", *value, metric.unit);
+}
+
+std::string metric_text(const analyze::MetricChange& metric) {
+  const auto& change = metric.change;
+  std::string out = fmt::format("{} {}: {}", metric.name, analyze::to_string(change.judged.verdict),
+                                report::ratio_text(change.judged));
+  if (change.baseline || change.candidate)
+    out += fmt::format("   {} -> {}", value_text(metric, change.baseline),
+                       value_text(metric, change.candidate));
+  return out + "\n" + metric.basis + "\n";
+}
+
+std::string metric_json(const analyze::MetricChange& metric, bool interleaved) {
+  const auto& judged = metric.change.judged;
+  json::Writer w({2});
+  w.begin_object().member("interleaved", interleaved).key("metric").begin_object();
+  w.member("name", metric.name).member("unit", metric.unit);
+  w.member("baseline", metric.change.baseline).member("candidate", metric.change.candidate);
+  w.member("verdict", analyze::to_string(judged.verdict)).member("ratio", judged.ratio);
+  w.member("ratio_low", judged.ratio_low).member("ratio_high", judged.ratio_high);
+  w.member("p_value", judged.p_value).member("blocks", judged.blocks);
+  w.member("detectable_ratio", judged.detectable_ratio);
+  w.member("blocks_to_settle", judged.blocks_to_settle).member("basis", metric.basis);
+  w.end_object().end_object();
+  return std::move(w).take() + "\n";
+}
+
+/// A metric of a live comparison; sides' own values are not kept for all of them.
+analyze::MetricChange live_metric(const gate::LiveFindings& findings, const std::string& name) {
+  analyze::MetricChange out{name, "ns", {}, "Interleaved blocks, each with launches of its own."};
+  if (name == "total_time") out.change.judged = findings.total.judged;
+  if (name == "p95_time") out.change.judged = findings.p95;
+  if (name == "peak_memory") {
+    out.unit = "bytes";
+    out.change.judged = findings.peak_memory;
+  }
+  if (name == "flops" || name == "bytes") {
+    out.unit = name;
+    out.basis = "Counted from the plans, so any difference is one.";
+    const auto& ratio = name == "flops" ? findings.flops_ratio : findings.bytes_ratio;
+    auto& judged = out.change.judged;
+    judged.ratio = ratio.value_or(1);
+    if (ratio)
+      judged.verdict = *ratio > 1   ? analyze::Verdict::regressed
+                       : *ratio < 1 ? analyze::Verdict::improved
+                                    : analyze::Verdict::equivalent;
+  }
+  return out;
+}
 
 class Compare final : public Command {
  public:
@@ -20,15 +76,20 @@ class Compare final : public Command {
   void declare(Options& options) override {
     options.positional("baseline", baseline_, "The Run to compare with (a model with --live)");
     options.positional("candidate", candidate_, "The Run to judge (a model with --live)");
-    options.flag("--live", live_, "Measure both sides now, in interleaved fresh launches");
-    options.values("--a", "KEY=VALUE", request_.settings_a,
-                   "Live: a setting of the baseline, such as opt=none; may be repeated");
-    options.values("--b", "KEY=VALUE", request_.settings_b, "Live: the same for the candidate");
-    options.value("--delta", "RATIO", request_.delta,
-                  "Live: smallest change that counts (default: 0.01, programs 0.03)");
+    options.flag("--live", live_, "Measure both sides now, in interleaved blocks");
+    declare_live(options, request_);
+    options.flag("--ops", request_.ops,
+                 "Live: verdicts per op too, by the backend's profiler in every second iteration");
     options.value("--seed", "N", seed_, "Live: order of launches (default: 1)");
-    options.rest("CMD_A ::: CMD_B", request_.programs, "Live: two programs, timed as a whole");
     options.value("--top", "K|all", top_, "Rows of the table, most time moved first");
+    options.choice(
+        "--metric",
+        [] {
+          auto names = analyze::metric_names();
+          names.emplace_back("all");
+          return names;
+        }(),
+        metric_, "Judge this one alone (default: all)");
     options.value("--margin", "RATIO", margin_,
                   "Change that two launches can show by luck (default: 0.10)");
     options.flag("--force", force_, "Compare even other hardware, inputs or models");
@@ -49,9 +110,20 @@ class Compare final : public Command {
     if (baseline_) request_.models.push_back(*baseline_);
     if (candidate_) request_.models.push_back(*candidate_);
     NEUROLENS_ASSIGN(request_.seed, seed_from(seed_));
+    request_.ops = request_.ops || metric_ == "flops" || metric_ == "bytes";
     NEUROLENS_ASSIGN(const auto sides, live_sides(request_));
-    NEUROLENS_ASSIGN(const auto outcome, measure_live(context, sides));
-    context.terminal.out(json_ ? live_json(sides, outcome) : live_text(sides, outcome));
+    NEUROLENS_ASSIGN(const auto top, parse_top(top_, json_));
+    NEUROLENS_ASSIGN(const auto certificate, quoted_certificate(context, request_.certificate));
+    NEUROLENS_ASSIGN(const auto setup, calibrate_live(context, sides));
+    NEUROLENS_ASSIGN(auto outcome, measure_live(context, sides, setup));
+    outcome.certificate = certificate;
+    if (metric_ != "all") {
+      const auto metric = live_metric(outcome.findings, metric_);
+      context.terminal.out(json_ ? metric_json(metric, true) : metric_text(metric));
+      return kDone;
+    }
+    context.terminal.out(json_ ? live_json(sides, outcome, top)
+                               : live_text(sides, outcome, context.terminal.width(), top));
     return kDone;
   }
 
@@ -63,6 +135,13 @@ class Compare final : public Command {
     analyze::CompareOptions options;
     options.margin = margin_.value_or(options.margin);
     options.force = force_;
+    if (metric_ != "all") {
+      auto metric = analyze::compare_metric(baseline, candidate, metric_, options);
+      if (!metric.ok())
+        return std::move(metric).error().at(baseline_path + " and " + candidate_path);
+      context.terminal.out(json_ ? metric_json(*metric, false) : metric_text(*metric));
+      return kDone;
+    }
     auto comparison = analyze::compare(baseline, candidate, options);
     if (!comparison.ok())
       return std::move(comparison).error().at(baseline_path + " and " + candidate_path);
@@ -83,6 +162,7 @@ class Compare final : public Command {
   std::optional<std::string> baseline_;
   std::optional<std::string> candidate_;
   std::optional<std::int64_t> seed_;
+  std::string metric_ = "all";
   bool live_ = false;
   std::optional<std::string> top_;
   std::optional<double> margin_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "builtin.hpp"
 #include "common.hpp"
 #include "live.hpp"
@@ -28,7 +30,10 @@ std::string gate_text(const gate::GateResult& result, std::size_t width) {
     table.add_row({printable(row.subject), spell(row.ratio), spell(row.ratio_low),
                    spell(row.ratio_high), fmt::format("{:.3f}x", row.limit),
                    std::string(gate::to_string(row.outcome)), row.reason});
-  return fmt::format("gate: {}\n\n{}", gate::to_string(result.outcome), table.text(width));
+  std::string out =
+      fmt::format("gate: {}\n\n{}", gate::to_string(result.outcome), table.text(width));
+  if (!result.certificate.empty()) out += "\nself-test: " + result.certificate + "\n";
+  return out;
 }
 
 class Gate final : public Command {
@@ -44,9 +49,7 @@ class Gate final : public Command {
                   "Slow-down allowed, such as 5% (default: 5%)");
     options.value("--config", "FILE", config_, "A policy (YAML); see docs/guides/comparing.md");
     options.flag("--live", live_, "Measure both sides now; a regression is confirmed once more");
-    options.values("--a", "KEY=VALUE", request_.settings_a, "Live: a setting of the baseline");
-    options.values("--b", "KEY=VALUE", request_.settings_b, "Live: the same for the candidate");
-    options.rest("CMD_A ::: CMD_B", request_.programs, "Live: two programs, timed as a whole");
+    declare_live(options, request_);
     options.flag("--force", force_, "Compare even other hardware, inputs or models");
     options.value("--md", "FILE", markdown_, "Also write Markdown to FILE");
     options.value("--junit", "FILE", junit_, "Also write JUnit XML to FILE");
@@ -91,20 +94,21 @@ class Gate final : public Command {
     for (const auto& model : {baseline_, candidate_}) {
       if (model) request_.models.push_back(*model);
     }
+    request_.ops = !policy.ops.empty() ||
+                   std::any_of(policy.metrics.begin(), policy.metrics.end(), [](const auto& rule) {
+                     return rule.metric == "flops" || rule.metric == "bytes";
+                   });
     NEUROLENS_ASSIGN(auto sides, live_sides(request_));
-    const double limit = policy.metrics.empty() ? 0.05 : policy.metrics[0].max_regression;
-    gate::GateResult result;
-    // A failure must happen twice, with launches of its own each time.
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      sides.seed += static_cast<std::uint64_t>(attempt);
-      NEUROLENS_ASSIGN(const auto outcome, measure_live(context, sides));
-      result = gate::judge(limit, outcome.verdict.judged, outcome.verdict.control_flagged);
-      if (result.outcome != gate::Outcome::fail) {
-        if (attempt == 1) result.outcome = result.rows[0].outcome = gate::Outcome::inconclusive;
-        if (attempt == 1) result.rows[0].reason = "Fresh launches did not confirm the regression.";
-        break;
-      }
+    NEUROLENS_ASSIGN(const auto certificate, quoted_certificate(context, request_.certificate));
+    NEUROLENS_ASSIGN(const auto setup, calibrate_live(context, sides));
+    NEUROLENS_ASSIGN(const auto outcome, measure_live(context, sides, setup));
+    gate::GateResult result = gate::judge(policy, outcome.findings);
+    if (result.outcome == gate::Outcome::fail) {
+      ++sides.seed;
+      NEUROLENS_ASSIGN(const auto again, measure_live(context, sides, setup));
+      result = gate::confirm(std::move(result), gate::judge(policy, again.findings));
     }
+    result.certificate = certificate;
     return result;
   }
 

@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdlib>
+#include <filesystem>
 
-#include "neurolens/analyze/statistics.hpp"
-#include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
-#include "neurolens/report/compare.hpp"
-#include "neurolens/report/table.hpp"
+#include "neurolens/capture/host.hpp"
+#include "neurolens/capture/peaks.hpp"
+#include "neurolens/run/run.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -18,6 +18,9 @@ namespace {
 // Two programs are two layouts: relinking the same source moved times by up to 2.8 %.
 constexpr double kProgramDelta = 0.03;
 constexpr double kModelDelta = 0.01;
+// Times per op come from the backend's profiler, in whole microseconds.
+constexpr double kOpDelta = 0.02;
+constexpr double kDetect = 0.05;
 
 Result<capture::LaunchCommand> model_command(const std::string& model,
                                              const std::vector<std::string>& settings,
@@ -42,18 +45,121 @@ std::string side_name(const std::string& name, const std::vector<std::string>& s
   return printable(text);
 }
 
-double median_of(const std::vector<double>& values) {
-  std::vector<std::int64_t> whole;
-  for (const double v : values) whole.push_back(static_cast<std::int64_t>(v));
-  return analyze::median(whole).value_or(0);
+/// Blocks of the baseline against itself with one runner.
+struct Pilot {
+  double spread = 0;
+  double process_spread = 0;
+  double seconds_per_block = 0;
+};
+
+/// nullopt when one block takes so long that the comparison itself should get the time.
+Result<std::optional<Pilot>> pilot(Context& context, const LiveSides& sides,
+                                   capture::Runner runner) {
+  constexpr int kBlocks = 8;
+  constexpr double kSlowBlock = 3;
+  Random random(sides.seed, 43);
+  std::vector<double> first, even, odd, other, other_even, other_odd;
+  const Nanoseconds begin = context.clock.now();
+  const auto seconds = [&] {
+    return static_cast<double>((context.clock.now() - begin).count) / 1e9;
+  };
+  for (int k = 0; k < kBlocks; ++k) {
+    context.attention.report("choosing a runner", static_cast<double>(k) / kBlocks);
+    NEUROLENS_ASSIGN(
+        const auto block,
+        capture::measure_block(runner, sides.baseline, sides.baseline, random, context.attention));
+    // Three processes of one program are two ratios.
+    for (const auto* one : {&block.candidate, &block.control}) {
+      first.push_back(static_cast<double>(block.baseline.time.count));
+      even.push_back(static_cast<double>(block.baseline.even.count));
+      odd.push_back(static_cast<double>(block.baseline.odd.count));
+      other.push_back(static_cast<double>(one->time.count));
+      other_even.push_back(static_cast<double>(one->even.count));
+      other_odd.push_back(static_cast<double>(one->odd.count));
+    }
+    if (k == 0 && seconds() > kSlowBlock) return std::optional<Pilot>();
+  }
+  return std::optional(
+      Pilot{analyze::spread_of(first, other).value_or(0),
+            analyze::process_spread_of(even, other_even, odd, other_odd).value_or(0),
+            seconds() / kBlocks});
 }
 
-void write_judged(json::Writer& w, const char* key, const analyze::PairedVerdict& judged) {
-  w.key(key).begin_object().member("verdict", analyze::to_string(judged.verdict));
-  w.member("ratio", judged.ratio).member("ratio_low", judged.ratio_low);
-  w.member("ratio_high", judged.ratio_high).member("p_value", judged.p_value);
-  w.member("blocks", judged.blocks).member("detectable_ratio", judged.detectable_ratio);
-  w.member("blocks_to_settle", judged.blocks_to_settle).end_object();
+/// A folder for the plans of both sides, removed at the end.
+class PlanFolder {
+ public:
+  PlanFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "neurolens_XXXXXX").string();
+    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~PlanFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  PlanFolder(const PlanFolder&) = delete;
+  PlanFolder& operator=(const PlanFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// The plan of a side, from a launch of its own.
+Result<run::Run> plan_of(Context& context, capture::LaunchCommand command,
+                         const std::string& folder) {
+  if (folder.empty())
+    return Error{Errc::io_error, "No temporary folder could be made.", "live comparison"};
+  const std::string path = folder + "/plan.run.json";
+  command.command.insert(command.command.end(), {"--run", path});
+  NEUROLENS_TRY(capture::launch(command));
+  return run::read_file(context.files, path);
+}
+
+/// Sum over ops; nullopt when it is unknown for one of them.
+std::optional<double> total_cost(const run::Run& run, bool flops) {
+  double sum = 0;
+  for (const auto& op : run.ops) {
+    const auto& x = flops ? op.cost.matrix_flops : op.cost.activation_bytes;
+    const auto& y = flops ? op.cost.vector_flops : op.cost.weight_bytes;
+    if (!x || !y) return {};
+    sum += static_cast<double>(*x + *y);
+  }
+  return sum;
+}
+
+std::optional<double> cost_ratio(const run::Run& a, const run::Run& b, bool flops) {
+  const auto x = total_cost(a, flops);
+  const auto y = total_cost(b, flops);
+  return x && y && *x > 0 ? std::optional(*y / *x) : std::nullopt;
+}
+
+/// Everything that was measured, block by block.
+struct Collected {
+  analyze::LiveSamples time;
+  analyze::LiveSamples p95;
+  analyze::LiveSamples memory;
+  analyze::OpBlocks baseline_ops, candidate_ops, control_ops;
+
+  void take(capture::LiveBlock block) {
+    const auto add = [&](analyze::LiveSamples& to, auto of) {
+      to.baseline.push_back(static_cast<double>(of(block.baseline).count));
+      to.candidate.push_back(static_cast<double>(of(block.candidate).count));
+      to.control.push_back(static_cast<double>(of(block.control).count));
+    };
+    add(time, [](const capture::Launched& l) { return l.time; });
+    add(p95, [](const capture::Launched& l) { return l.p95; });
+    add(memory, [](const capture::Launched& l) { return l.peak_memory; });
+    baseline_ops.push_back(std::move(block.baseline.op_ns));
+    candidate_ops.push_back(std::move(block.candidate.op_ns));
+    control_ops.push_back(std::move(block.control.op_ns));
+  }
+};
+
+/// A metric beside the one that is looked at: one alpha, no looks.
+analyze::PairedVerdict judge_beside(const analyze::LiveSamples& samples, const LiveSides& sides) {
+  const analyze::VerdictOptions options{0.01, sides.delta, sides.epsilon};
+  return analyze::judge_pairs(samples.baseline, samples.candidate, options)
+      .value_or(analyze::PairedVerdict{});
 }
 
 }  // namespace
@@ -63,6 +169,21 @@ std::string own_program() {
   const auto length = readlink("/proc/self/exe", path.data(), path.size());
   path.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
   return path.empty() ? "neurolens" : path;
+}
+
+void declare_live(Options& options, LiveRequest& request) {
+  options.values("--a", "KEY=VALUE", request.settings_a,
+                 "Live: a setting of the baseline, such as opt=none; may be repeated");
+  options.values("--b", "KEY=VALUE", request.settings_b, "Live: the same for the candidate");
+  options.value("--delta", "RATIO", request.delta,
+                "Live: smallest change that counts (default: 0.01, programs 0.03)");
+  options.value("--detect", "RATIO", request.detect,
+                "Live: change that the planned blocks find in 90 of 100 cases (default: 0.05)");
+  options.choice("--runner", {"auto", "fresh", "resident"}, request.runner,
+                 "Live: processes that follow each other, or stay and take turns");
+  options.value("--certificate", "FILE", request.certificate,
+                "Live: of `gate selftest`, to quote (default: the one of this machine)");
+  options.rest("CMD_A ::: CMD_B", request.programs, "Live: two programs, timed as a whole");
 }
 
 Result<LiveSides> live_sides(const LiveRequest& request) {
@@ -96,64 +217,105 @@ Result<LiveSides> live_sides(const LiveRequest& request) {
   if (!(sides.delta > 0 && sides.delta < 10))
     return Error{Errc::out_of_range, "The smallest change that counts lies in (0, 10).", "--delta"};
   sides.epsilon = 2 * sides.delta;
+  sides.detect = request.detect.value_or(std::max(kDetect, 2 * sides.delta));
+  if (!(sides.detect > sides.delta && sides.detect < 100))
+    return Error{Errc::out_of_range, "The change to find lies above the one that counts.",
+                 "--detect"};
+  if (request.runner == "fresh" || programs || request.ops)
+    sides.runner = capture::Runner::fresh;
+  else if (request.runner == "resident")
+    sides.runner = capture::Runner::resident;
+  if (request.runner == "resident" && (programs || request.ops))
+    return Error{Errc::bad_request,
+                 "Programs, and models with --ops, are measured by fresh launches.", "--runner"};
+  sides.ops = request.ops;
+  if (request.ops) {
+    if (programs)
+      return Error{Errc::bad_request, "Times per op need models, not programs.", "--ops"};
+    sides.baseline.command.emplace_back("--ops");
+    sides.candidate.command.emplace_back("--ops");
+  }
   return sides;
 }
 
-Result<LiveOutcome> measure_live(Context& context, const LiveSides& sides) {
+Result<LiveSetup> calibrate_live(Context& context, const LiveSides& sides) {
+  LiveSetup setup;
+  if (sides.runner) {
+    setup.runner = *sides.runner;
+    return setup;
+  }
+  NEUROLENS_ASSIGN(const auto fresh, pilot(context, sides, capture::Runner::fresh));
+  if (!fresh) return setup;
+  NEUROLENS_ASSIGN(const auto resident, pilot(context, sides, capture::Runner::resident));
+  if (!resident) return setup;
+  setup.fresh_spread = fresh->spread;
+  setup.resident_spread = resident->spread;
+  // The blocks that a precision takes grow with the square of the spread.
+  const auto cost = [](const Pilot& p) { return p.spread * p.spread * p.seconds_per_block; };
+  const bool stays = cost(*resident) < cost(*fresh);
+  setup.runner = stays ? capture::Runner::resident : capture::Runner::fresh;
+  setup.process_spread = (stays ? resident : fresh)->process_spread;
+  setup.plan = analyze::plan_live((stays ? resident : fresh)->spread, sides.delta, sides.detect);
+  return setup;
+}
+
+Result<LiveOutcome> measure_live(Context& context, const LiveSides& sides, const LiveSetup& setup) {
   LiveOutcome out;
+  out.setup = setup;
   Random random(sides.seed, 41);
-  while (!out.verdict.finished) {
-    context.attention.report("measuring blocks", static_cast<double>(out.samples.baseline.size()) /
-                                                     analyze::kMostLiveBlocks);
-    auto block = capture::measure_block(sides.baseline, sides.candidate, random, context.attention);
+  Collected all;
+  auto& verdict = out.findings.total;
+  std::optional<run::Run> plan_a;
+  std::optional<run::Run> plan_b;
+  if (sides.ops) {
+    const PlanFolder folder;
+    NEUROLENS_ASSIGN(plan_a, plan_of(context, sides.baseline, folder.path()));
+    NEUROLENS_ASSIGN(plan_b, plan_of(context, sides.candidate, folder.path()));
+    out.findings.flops_ratio = cost_ratio(*plan_a, *plan_b, true);
+    out.findings.bytes_ratio = cost_ratio(*plan_a, *plan_b, false);
+  }
+  while (!verdict.finished) {
+    context.attention.report("measuring blocks", static_cast<double>(all.time.baseline.size()) /
+                                                     static_cast<double>(setup.plan.blocks));
+    auto block = capture::measure_block(setup.runner, sides.baseline, sides.candidate, random,
+                                        context.attention);
     if (!block.ok()) {
       // What was measured until Ctrl-C still says something, but gives no verdict.
-      if (block.error().code == Errc::cancelled && !out.samples.baseline.empty()) break;
+      if (block.error().code == Errc::cancelled && !all.time.baseline.empty()) break;
       return std::move(block).error();
     }
-    out.samples.baseline.push_back(static_cast<double>(block->baseline.count));
-    out.samples.candidate.push_back(static_cast<double>(block->candidate.count));
-    out.samples.control.push_back(static_cast<double>(block->control.count));
-    out.verdict = analyze::judge_live(out.samples, sides.delta, sides.epsilon);
+    all.take(std::move(block).value());
+    verdict = analyze::judge_live(all.time, sides.delta, sides.epsilon, setup.plan.blocks);
   }
+  out.findings.p95 = judge_beside(all.p95, sides);
+  out.findings.peak_memory = judge_beside(all.memory, sides);
+  if (plan_a && plan_b) {
+    auto ops = analyze::judge_live_ops(*plan_a, *plan_b, all.baseline_ops, all.candidate_ops,
+                                       all.control_ops, kOpDelta, 2 * kOpDelta);
+    if (ops.ok()) {
+      out.findings.ops = std::move(ops).value();
+    } else {
+      out.notes.push_back("There are no verdicts per op: " + ops.error().message);
+    }
+  }
+  out.samples = std::move(all.time);
   return out;
 }
 
-std::string live_text(const LiveSides& sides, const LiveOutcome& outcome) {
-  const auto& judged = outcome.verdict.judged;
-  std::string out = fmt::format("{} -> {}\n", sides.baseline_name, sides.candidate_name);
-  out += fmt::format("{}: {}   {} -> {} per {}\n", analyze::to_string(judged.verdict),
-                     report::ratio_text(judged),
-                     report::format_time(median_of(outcome.samples.baseline)),
-                     report::format_time(median_of(outcome.samples.candidate)),
-                     sides.baseline.reports_samples ? "iteration (best of a launch)" : "launch");
-  out +=
-      fmt::format("{} interleaved blocks of fresh launches; changes below {:.3g} % do not count\n",
-                  judged.blocks, 100 * sides.delta);
-  if (judged.detectable_ratio)
-    out += fmt::format("smallest slow-down that these data could show: {:.3f}x",
-                       *judged.detectable_ratio);
-  if (judged.blocks_to_settle)
-    out += fmt::format("; about {} blocks would settle it", *judged.blocks_to_settle);
-  out += fmt::format("\ncontrol (the baseline against itself): {}{}\n",
-                     report::ratio_text(outcome.verdict.control),
-                     outcome.verdict.control_flagged
-                         ? " looks changed, so no verdict is given: the machine is not steady"
-                         : "");
-  return out;
+std::string certificate_cache_path() {
+  const auto host = capture::read_host().facts;
+  return std::filesystem::path(capture::peaks_cache_path(host))
+      .replace_filename("gate-certificate.json");
 }
 
-std::string live_json(const LiveSides& sides, const LiveOutcome& outcome) {
-  json::Writer w({2});
-  w.begin_object().member("interleaved", true).member("delta_ratio", sides.delta);
-  w.member("baseline", sides.baseline_name).member("candidate", sides.candidate_name);
-  write_judged(w, "total", outcome.verdict.judged);
-  write_judged(w, "control", outcome.verdict.control);
-  w.member("control_flagged", outcome.verdict.control_flagged);
-  w.key("baseline_ns").numbers(outcome.samples.baseline);
-  w.key("candidate_ns").numbers(outcome.samples.candidate);
-  w.key("control_ns").numbers(outcome.samples.control).end_object();
-  return std::move(w).take() + "\n";
+Result<std::string> quoted_certificate(Context& context, const std::optional<std::string>& path) {
+  const auto text = context.files.read(path.value_or(certificate_cache_path()));
+  if (!text.ok()) return path ? Result<std::string>(text.error()) : std::string();
+  auto certificate = gate::parse_certificate(*text);
+  if (!certificate.ok())
+    return path ? Result<std::string>(std::move(certificate).error().at(*path)) : std::string();
+  if (certificate->cpu_model != capture::read_host().facts.cpu_model) return std::string();
+  return gate::quote(*certificate);
 }
 
 }  // namespace neurolens::cli

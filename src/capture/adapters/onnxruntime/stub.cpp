@@ -1,5 +1,6 @@
 // Stands in for the adapter where the headers of ONNX Runtime were not found.
 #include "neurolens/capture/adapter.hpp"
+#include "neurolens/capture/live.hpp"
 #include "neurolens/capture/request.hpp"
 
 namespace neurolens::capture {
@@ -27,6 +28,10 @@ class Stub final : public Adapter {
 std::unique_ptr<const Adapter> make_onnxruntime();
 std::unique_ptr<const Adapter> make_onnxruntime() {
   return std::make_unique<Stub>();
+}
+
+Result<Workload> model_workload(const CaptureRequest& /*request*/) {
+  return Error{Errc::unavailable, kReason, {}};
 }
 
 }  // namespace neurolens::capture
