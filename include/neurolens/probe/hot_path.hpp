@@ -18,6 +18,10 @@
 #include <ctime>
 #endif
 
+/// Always inlined: a library with a copy of the probe of its own must not end up calling the copies
+/// of these functions that its host program exports, which record into the host's session.
+#define NEUROLENS_PROBE_INLINE [[gnu::always_inline]] inline
+
 namespace neurolens::probe {
 
 /// One instrumented place in the source. Made by the macros as a constant-initialised static; the
@@ -73,7 +77,7 @@ bool put_event(Code kind, std::uint32_t site, std::uint64_t detail, std::uint64_
 std::uint64_t system_ticks() noexcept;
 
 /// The time in ticks of the recording clock.
-inline std::uint64_t ticks([[maybe_unused]] std::uint32_t clock) noexcept {
+NEUROLENS_PROBE_INLINE std::uint64_t ticks([[maybe_unused]] std::uint32_t clock) noexcept {
 #if defined(__x86_64__)
   if (clock == 1) [[likely]]
     return __builtin_ia32_rdtsc();
@@ -88,7 +92,7 @@ inline std::uint64_t ticks([[maybe_unused]] std::uint32_t clock) noexcept {
 }
 
 /// Stores one word; false when the event was lost (and counted).
-inline bool put(std::uint32_t code, std::uint32_t clock) noexcept {
+NEUROLENS_PROBE_INLINE bool put(std::uint32_t code, std::uint32_t clock) noexcept {
   const std::uint64_t now = ticks(clock);
   ThreadLocal& t = local;
   if (t.busy.load(std::memory_order_relaxed) != 0) [[unlikely]]
@@ -109,7 +113,7 @@ inline bool put(std::uint32_t code, std::uint32_t clock) noexcept {
 }
 
 /// Begins a scope at `site`; false when nothing was recorded.
-inline bool begin(const Site& site, std::uint32_t clock) noexcept {
+NEUROLENS_PROBE_INLINE bool begin(const Site& site, std::uint32_t clock) noexcept {
   std::uint32_t code = site.code.load(std::memory_order_relaxed);
   if (code == 0) [[unlikely]]
     code = register_site(site);

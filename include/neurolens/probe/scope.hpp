@@ -16,18 +16,19 @@
 namespace neurolens::probe {
 
 /// True while a session records; for leaving out work that only feeds the probe.
-[[nodiscard]] inline bool recording() noexcept {
+[[nodiscard]] NEUROLENS_PROBE_INLINE bool recording() noexcept {
   return hot::mode.load(std::memory_order_relaxed) != 0;
 }
 
 /// A scope: begins here, ends with the block, also when an exception leaves it.
 class Scope {
  public:
-  explicit Scope(const Site& site) noexcept : mode_(hot::mode.load(std::memory_order_relaxed)) {
+  NEUROLENS_PROBE_INLINE explicit Scope(const Site& site) noexcept
+      : mode_(hot::mode.load(std::memory_order_relaxed)) {
     if (mode_ != 0 && !hot::begin(site, mode_)) [[unlikely]]
       mode_ = 0;
   }
-  ~Scope() {
+  NEUROLENS_PROBE_INLINE ~Scope() {
     if (mode_ != 0) hot::put(hot::kEnd, mode_);
   }
   Scope(const Scope&) = delete;
@@ -35,16 +36,17 @@ class Scope {
 
   /// Attaches a number to this scope. `name` should carry the unit: "bytes", "flops", "rows".
   /// Requires that no scope inside this one is still open.
-  Scope& value(const Site& name, std::int64_t number) noexcept {
+  NEUROLENS_PROBE_INLINE Scope& value(const Site& name, std::int64_t number) noexcept {
     if (mode_ != 0) put_value(name, 0, static_cast<std::uint64_t>(number));
     return *this;
   }
-  Scope& value(const Site& name, double number) noexcept {
+  NEUROLENS_PROBE_INLINE Scope& value(const Site& name, double number) noexcept {
     if (mode_ != 0) put_value(name, 1, std::bit_cast<std::uint64_t>(number));
     return *this;
   }
   /// Attaches a shape, outermost dimension first; at most 255 dimensions.
-  Scope& shape(const Site& name, std::initializer_list<std::int64_t> dimensions) noexcept {
+  NEUROLENS_PROBE_INLINE Scope& shape(const Site& name,
+                                      std::initializer_list<std::int64_t> dimensions) noexcept {
     if (mode_ == 0) return *this;
     std::uint64_t index = 0;
     for (const std::int64_t extent : dimensions) {
@@ -55,10 +57,11 @@ class Scope {
   }
 
  private:
-  static void put_value(const Site& name, std::uint64_t detail, std::uint64_t bits) noexcept {
+  NEUROLENS_PROBE_INLINE static void put_value(const Site& name, std::uint64_t detail,
+                                               std::uint64_t bits) noexcept {
     hot::put_event(hot::kValue, code_of(name), detail, bits);
   }
-  static std::uint32_t code_of(const Site& site) noexcept {
+  NEUROLENS_PROBE_INLINE static std::uint32_t code_of(const Site& site) noexcept {
     const std::uint32_t code = site.code.load(std::memory_order_relaxed);
     return code != 0 ? code : hot::register_site(site);
   }
@@ -69,7 +72,7 @@ class Scope {
 /// equal text gives the same site. Costs a look-up: keep the handle, do not make one per event.
 class NamedSite {
  public:
-  explicit NamedSite(const char* name, const char* category = "") noexcept
+  NEUROLENS_PROBE_INLINE explicit NamedSite(const char* name, const char* category = "") noexcept
       : site_{name, "", 0, category} {
     hot::register_site(site_);
     site_.name = "";  // the text was copied and may go away
@@ -114,7 +117,7 @@ class AsyncSpan {
   AsyncSpan() noexcept = default;
   explicit AsyncSpan(const Site& site) noexcept;
   AsyncSpan(AsyncSpan&& other) noexcept : code_(other.code_), id_(other.id_) { other.code_ = 0; }
-  AsyncSpan& operator=(AsyncSpan&& other) noexcept {
+  NEUROLENS_PROBE_INLINE AsyncSpan& operator=(AsyncSpan&& other) noexcept {
     if (this != &other) {
       end();
       code_ = other.code_;
@@ -123,7 +126,7 @@ class AsyncSpan {
     }
     return *this;
   }
-  ~AsyncSpan() { end(); }
+  NEUROLENS_PROBE_INLINE ~AsyncSpan() { end(); }
   void end() noexcept;
 
  private:

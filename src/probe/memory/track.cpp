@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -323,10 +324,12 @@ class Printer {
   ~Printer() { flush(); }
   Printer(const Printer&) = delete;
   Printer& operator=(const Printer&) = delete;
-  template <class... Args>
-  void print(const char* format, Args... args) noexcept {
+  __attribute__((format(printf, 2, 3))) void print(const char* format, ...) noexcept {
     if (used_ + 256 > sizeof buffer_) flush();
-    const int n = std::snprintf(buffer_ + used_, sizeof buffer_ - used_, format, args...);
+    std::va_list args;
+    va_start(args, format);
+    const int n = std::vsnprintf(buffer_ + used_, sizeof buffer_ - used_, format, args);
+    va_end(args);
     if (n > 0)
       used_ += std::min<std::size_t>(static_cast<std::size_t>(n), sizeof buffer_ - used_ - 1);
   }

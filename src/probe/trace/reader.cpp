@@ -85,9 +85,11 @@ class Timeline {
  public:
   Timeline(const SyncPair& start, double ticks_per_ns, bool system)
       : start_(start), rate_(ticks_per_ns > 0 ? ticks_per_ns : 1.0), system_(system) {
-    pairs_.push_back(start);
+    start_.monotonic_ns = std::clamp<std::int64_t>(start.monotonic_ns, 0, kLatest);
+    pairs_.push_back(start_);
   }
   void add(const SyncPair& pair) {
+    if (pair.monotonic_ns > kLatest) return;
     if (pair.ticks > pairs_.back().ticks && pair.monotonic_ns > pairs_.back().monotonic_ns) {
       pairs_.push_back(pair);
     }
@@ -113,9 +115,12 @@ class Timeline {
  private:
   [[nodiscard]] std::int64_t scaled(const SyncPair& from, std::uint64_t ticks, double rate) const {
     const double ns = static_cast<double>(static_cast<std::int64_t>(ticks - from.ticks)) / rate;
-    const double bounded = std::clamp(ns, -9e15, 9e15);  // damaged files hold any number
+    const double bounded = std::clamp(ns, -9e15, 9e15);
     return from.monotonic_ns - start_.monotonic_ns + static_cast<std::int64_t>(bounded);
   }
+  /// Damaged files hold any number. 36 years after the machine started nothing is recorded.
+  static constexpr std::int64_t kLatest = std::int64_t{1} << 60;
+
   SyncPair start_;
   double rate_;
   bool system_;
