@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+#include "source_dir.hpp"
+
 namespace neurolens::test_support {
 
 /// "" when `document` meets the schema in the file `schema` (relative to the source tree), "skip"
