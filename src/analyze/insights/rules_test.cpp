@@ -400,6 +400,15 @@ TEST(Rules, HaveNothingToSayAboutACalmRun) {
     ADD_FAILURE() << insight.rule << ": " << insight.message;
 }
 
+TEST(Rules, DoNotAskAProgramForFlops) {
+  Bench bench;
+  bench.run.workload.kind = "program";
+  bench.run.ceilings.clear();
+  for (auto& op : bench.run.ops) op.cost = {};
+  for (const auto& insight : insights_of(bench))
+    ADD_FAILURE() << insight.rule << ": " << insight.message;
+}
+
 TEST(Rules, FireOnTheirCause) {
   for (const auto& c : all_cases()) {
     Bench bench;

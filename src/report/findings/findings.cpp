@@ -43,7 +43,8 @@ std::vector<std::string> unknowns(const Findings& findings) {
   const auto add = [&](bool missing, std::string sentence) {
     if (missing) out.push_back(std::move(sentence));
   };
-  const bool has_ops = !run.ops.empty();
+  // Functions of a sampled program have no costs, and nobody expects them.
+  const bool has_ops = !run.ops.empty() && run.workload.kind != "program";
   add(has_ops && run.ceilings.empty(),
       "How close the ops come to the hardware: the Run carries no ceilings of the machine "
       "(neurolens peaks measures them).");
