@@ -75,7 +75,7 @@ function table(c: Comparison): HTMLElement {
   const unit = timeScale(longest);
   const x = (v: number | null): string => inScale(unit, v, longest);
   const columns: Column<Line>[] = [
-    { key: 'name', title: 'op', width: 120, roomy: 220, priority: 0, grows: 1, cell: (l, width) => nameOf(l.name, Math.max(8, Math.floor(width / 8.2))), order: (l) => l.name },
+    { key: 'name', title: 'op', width: 120, roomy: 220, priority: 0, grows: 1, cell: (l, width) => nameOf(l.name, Math.max(8, Math.floor((width - 14) / 8.8))), order: (l) => l.name },
     { key: 'delta', title: `change, ${unit.unit}`, width: 104, priority: 0, number: true, cell: (l) => (l.delta > 0 ? '+' : '') + x(l.delta), order: (l) => Math.abs(l.delta) },
     { key: 'kind', title: 'kind', width: 92, priority: 2, cell: (l) => l.kind, order: (l) => l.kind },
     { key: 'base', title: `baseline, ${unit.unit}`, width: 112, priority: 3, number: true, cell: (l) => x(l.base), order: (l) => l.base },
