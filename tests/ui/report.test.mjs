@@ -47,6 +47,9 @@ test('what `neurolens report` writes', { skip: !process.env.NEUROLENS_PROGRAM &&
   assert.ok(await rows(page).count() > 0);
   assert.ok(await page.locator('.why').count() > 5, 'numbers explain themselves');
   assert.match(await page.locator('#comparison').textContent(), /this Run/);
+  await page.focus('#op-grid');
+  await page.keyboard.press('ArrowDown');
+  assert.match(await page.locator('#selected table').textContent(), /kernel_.*occupancy_ratio|occupancy_ratio.*kernel_/, 'kernels and their counters');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
   const bytes = readFileSync(await download.path());
   assert.deepEqual([...bytes.subarray(0, 4)], [0x28, 0xb5, 0x2f, 0xfd], 'a zstd file');

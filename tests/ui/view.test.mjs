@@ -1,7 +1,7 @@
 // `neurolens view` as a person uses it: a store of real Runs, a browser, real sockets.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, open } from './browser.mjs';
@@ -21,9 +21,15 @@ function runFile(number, factor, name = 'sample-mlp') {
   run.created_at = `2026-02-0${number}T12:00:00.000Z`;
   run.workload.name = name;
   run.samples.iterations.duration_ns = run.samples.iterations.duration_ns.map((ns) => Math.round(ns * factor));
-  delete run.content_hash;
   const path = join(folder, `${number}.run.json`);
-  writeFileSync(path, JSON.stringify(run));
+  const draft = `${path}.draft.json`;
+  run.content_hash = '0'.repeat(64);
+  writeFileSync(draft, JSON.stringify(run));
+  // The refusal of a wrong hash names the right one.
+  const { stdout, stderr } = spawnSync(program, ['validate', draft], { encoding: 'utf8' });
+  run.content_hash = /whose hash is ([0-9a-f]{64})/.exec(stdout + stderr)[1];
+  writeFileSync(draft, JSON.stringify(run));
+  renameSync(draft, path);
   return path;
 }
 const store = join(folder, 'store');
@@ -66,7 +72,7 @@ test('lists, filters and opens', { skip }, async () => {
   assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/$/);
   assert.equal((await names(page)).length, 3);
   assert.ok((await names(page)).includes('<img src=x onerror=alert(1)>'));
-  await page.fill('#run-search', 'sample');
+  await page.fill('#run-search', 'sample-mlp');
   assert.deepEqual(await names(page), ['sample-mlp', 'sample-mlp']);
   await page.click('#run-grid [data-sort="latency"]');
   await page.focus('#run-grid');

@@ -128,8 +128,8 @@ class Viewer {
 
   private columns(): Column<Entry>[] {
     return [
-      { key: 'workload', title: 'workload', width: 130, priority: 0, grows: 3, cell: (e) => nameOf(e.workload, 80), order: (e) => e.workload },
-      { key: 'when', title: 'when', width: 170, priority: 2, cell: (e) => e.created_at.slice(0, 19).replace('T', ' '), order: (e) => e.created_at },
+      { key: 'workload', title: 'workload', width: 130, roomy: 200, priority: 0, grows: 3, cell: (e, width) => nameOf(e.workload, Math.max(8, Math.floor((width - 14) / 8.8))), order: (e) => e.workload },
+      { key: 'when', title: 'when', width: 196, priority: 2, cell: (e) => e.created_at.slice(0, 19).replace('T', ' '), order: (e) => e.created_at },
       { key: 'latency', title: 'latency', width: 100, priority: 1, number: true, cell: (e) => time(e.latency_ns), order: (e) => e.latency_ns },
       { key: 'backend', title: 'backend', width: 120, priority: 3, cell: (e) => nameOf(e.backend, 40), order: (e) => e.backend },
       { key: 'precision', title: 'precision', width: 96, priority: 4, cell: (e) => e.precision ?? '-', order: (e) => e.precision },
@@ -195,7 +195,9 @@ class Viewer {
   }
 
   private trend(): HTMLElement {
-    const models = [...new Set(this.listing.runs.map((entry) => entry.workload))].sort();
+    const runs = new Map<string, number>();
+    for (const { workload } of this.listing.runs) runs.set(workload, (runs.get(workload) ?? 0) + 1);
+    const models = [...runs].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).map(([name]) => name);
     const model = h('select', { id: 'trend-model' }, models.slice(0, 500).map((name) => h('option', { value: name }, visible(name).slice(0, 80))));
     const metric = h('input', { type: 'search', id: 'trend-metric', value: 'latency', 'aria-label': 'Metric: latency, throughput or op:NAME', list: 'metrics' });
     const holder = h('div', { id: 'trend' });

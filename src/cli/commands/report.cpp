@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <future>
+
 #include "builtin.hpp"
 #include "common.hpp"
+#include "neurolens/base/compress.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/findings.hpp"
 #include "neurolens/report/html.hpp"
@@ -48,6 +51,7 @@ class Report final : public Command {
     if (html_) NEUROLENS_TRY(report::served_page().status());  // before the work, not after it
     NEUROLENS_ASSIGN(const auto rules, load_rules(context, rules_));
     NEUROLENS_ASSIGN(const run::Run loaded, load_run(context, path_));
+    auto packed = pack(context.files, loaded);
     std::optional<run::Run> baseline;
     if (baseline_) {
       NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_));
@@ -63,7 +67,7 @@ class Report final : public Command {
     }
     NEUROLENS_ASSIGN(request.history, history_of(context, loaded));
     NEUROLENS_ASSIGN(const auto findings, report::make_findings(loaded, std::move(request)));
-    NEUROLENS_TRY(write_files(context, findings));
+    NEUROLENS_TRY(write_files(context, findings, packed));
     if (text_ || (!markdown_ && !json_ && !html_))
       context.terminal.out(report::findings_text(findings, budget));
     return kDone;
@@ -79,7 +83,20 @@ class Report final : public Command {
     return static_cast<std::size_t>(budget);
   }
 
-  Status write_files(Context& context, const report::Findings& findings) const {
+  /// The Run to embed, compressed while the analysis runs: the user's own bytes where it is a file.
+  [[nodiscard]] std::future<std::string> pack(FileSystem& files, const run::Run& loaded) const {
+    const bool wanted = (html_ || json_) && !no_embed_;
+    return std::async(wanted ? std::launch::async : std::launch::deferred, [this, &files, &loaded] {
+      auto own = files.read(path_);
+      const bool usable = own.ok() && !own->empty();  // a pipe can be read once only
+      const std::string text = usable ? std::move(own).value() : run::to_json(loaded);
+      constexpr int kQuick = 1;
+      return looks_like_zstd(text) ? text : zstd_compress(text, kQuick);
+    });
+  }
+
+  Status write_files(Context& context, const report::Findings& findings,
+                     std::future<std::string>& packed) const {
     const auto write = [&](const std::optional<std::string>& path, const auto& make) -> Status {
       if (!path) return {};
       NEUROLENS_TRY(context.files.write_atomic(*path, make()));
@@ -88,7 +105,7 @@ class Report final : public Command {
     };
     NEUROLENS_TRY(write(markdown_, [&] { return report::findings_markdown(findings); }));
     if (!json_ && !html_) return {};
-    const std::string run_file = no_embed_ ? "" : run::to_json(*findings.run);
+    const std::string run_file = no_embed_ ? "" : packed.get();
     const std::string document = report::findings_json(findings, {run_file, kVersion});
     NEUROLENS_TRY(write(json_, [&] { return document; }));
     if (!html_) return {};

@@ -75,13 +75,13 @@ function table(c: Comparison): HTMLElement {
   const unit = timeScale(longest);
   const x = (v: number | null): string => inScale(unit, v, longest);
   const columns: Column<Line>[] = [
-    { key: 'name', title: 'op', width: 120, roomy: 220, priority: 0, grows: 1, cell: (l, width) => nameOf(l.name, Math.max(8, Math.floor(width / 8.2))), order: (l) => l.name },
-    { key: 'delta', title: `change, ${unit.unit}`, width: 104, priority: 0, number: true, cell: (l) => (l.delta > 0 ? '+' : '') + x(l.delta), order: (l) => Math.abs(l.delta) },
+    { key: 'name', title: 'op', width: 120, roomy: 220, priority: 0, grows: 1, cell: (l, width) => nameOf(l.name, Math.max(8, Math.floor((width - 14) / 8.8))), order: (l) => l.name },
+    { key: 'delta', title: `change, ${unit.unit}`, width: 124, priority: 0, number: true, cell: (l) => (l.delta > 0 ? '+' : '') + x(l.delta), order: (l) => Math.abs(l.delta) },
     { key: 'kind', title: 'kind', width: 92, priority: 2, cell: (l) => l.kind, order: (l) => l.kind },
-    { key: 'base', title: `baseline, ${unit.unit}`, width: 112, priority: 3, number: true, cell: (l) => x(l.base), order: (l) => l.base },
-    { key: 'now', title: `this Run, ${unit.unit}`, width: 112, priority: 3, number: true, cell: (l) => x(l.now), order: (l) => l.now },
+    { key: 'base', title: `baseline, ${unit.unit}`, width: 132, priority: 3, number: true, cell: (l) => x(l.base), order: (l) => l.base },
+    { key: 'now', title: `this Run, ${unit.unit}`, width: 132, priority: 3, number: true, cell: (l) => x(l.now), order: (l) => l.now },
     { key: 'ratio', title: 'ratio', width: 84, priority: 1, number: true, cell: (l) => ratio(l.ratio), order: (l) => l.ratio },
-    { key: 'interval', title: '98 %', width: 150, priority: 5, number: true, cell: (l) => interval(l.low, l.high, ratio), order: (l) => l.low },
+    { key: 'interval', title: '98 %', width: 180, priority: 5, number: true, cell: (l) => interval(l.low, l.high, ratio), order: (l) => l.low },
     { key: 'verdict', title: 'verdict', width: 130, priority: 4, cell: (l) => (l.verdict === '' ? '-' : verdictBadge(l.verdict)), order: (l) => l.verdict || null },
     { key: 'type', title: 'type', width: 110, priority: 6, cell: (l) => nameOf(l.type, 40), order: (l) => l.type },
   ];

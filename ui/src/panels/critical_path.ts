@@ -1,5 +1,5 @@
 /** The longest chain of ops that wait for each other. */
-import { h, nameOf, s, visible } from '../dom';
+import { elide, h, nameOf, s, visible } from '../dom';
 import { count, share, time } from '../format';
 import { absent, section, type Page } from '../page';
 import { plot } from '../plot';
@@ -28,7 +28,7 @@ export function criticalPath(page: Page): HTMLElement {
         piece.addEventListener('click', () => update({ op: op.index }));
         svg.appendChild(piece);
         const letters = Math.floor((w - 8) / 7);
-        if (letters > 3) svg.appendChild(s('text', { x: x + 4, y: 27, class: 'piece-label' }, visible(op.name).slice(0, letters)));
+        if (letters > 7) svg.appendChild(s('text', { x: x + 4, y: 27, class: 'piece-label' }, elide(visible(op.name), letters)));
         x += w;
       }
     },

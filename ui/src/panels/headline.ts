@@ -1,6 +1,6 @@
 /** One sentence, one number with its interval, a verdict if there is a baseline. */
 import { h, nameOf, type Child } from '../dom';
-import { digits, flopRate, interval, known, share, time } from '../format';
+import { interval, known, time } from '../format';
 import type { Verdict } from '../model';
 import type { Page } from '../page';
 import { switchTheme } from '../theme';
@@ -16,12 +16,9 @@ export function verdictBadge(verdict: string): HTMLElement {
 export function headline(page: Page, help: () => void): HTMLElement {
   const { headline: head, run, observer } = page.doc;
   const facts: Child[] = [];
-  if (known(head.throughput_per_second)) facts.push(h('li', {}, `${digits(head.throughput_per_second)} per second `, page.why('headline.throughput_per_second')));
-  if (known(head.flops_per_second)) {
-    facts.push(h('li', {}, `${flopRate(head.flops_per_second)}${known(head.roof_ratio)
-      ? `, ${share(head.roof_ratio)} of this machine's roof` : ''} `, page.why('headline.roof_ratio')));
-  }
   for (const fact of head.facts) facts.push(h('li', {}, nameOf(fact, 400)));
+  if (known(head.throughput_per_second)) facts.push(h('li', {}, page.why('headline.throughput_per_second')));
+  if (known(head.roof_ratio)) facts.push(h('li', {}, page.why('headline.roof_ratio')));
   if (observer.integrity !== 'ok') facts.push(h('li', { class: 'alarm' }, `Integrity: ${observer.integrity}`));
   return h('header', { id: 'headline' },
     h('div', { class: 'bar' },

@@ -101,7 +101,7 @@ function columnsOf(page: Page, by: State['by'], lines: Line[]): Column<Line>[] {
   };
   const columns: Column<Line>[] = [
     { key: 'name', title: by === 'op' ? 'op' : by === 'type' ? 'type' : 'original node', width: 130, roomy: 250, priority: 0, grows: 4,
-      cell: (line, width) => nameOf(line.name, Math.max(8, Math.floor(width / 8.2))), order: (line) => line.name },
+      cell: (line, width) => nameOf(line.name, Math.max(8, Math.floor((width - 14) / 8.8))), order: (line) => line.name },
     number('time', `time, ${scale.unit}`, 86, 0, (line) => line.time, (line) => inScale(scale, line.time, longest), 'ops.time_ns'),
     number('share', 'share', 70, 1, (line) => line.share, (line) => share(line.share), 'ops.share_ratio'),
     { key: 'bar', title: '', width: 110, priority: 3, grows: 1, cell: (line) => bar(line, longest) },

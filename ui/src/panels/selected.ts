@@ -33,7 +33,7 @@ function facts(page: Page, op: Op): Child {
     ['work', flops(op.flops), 'ops.flops'],
     ['least traffic', bytes(op.bytes), 'ops.bytes'],
     ['intensity', known(op.intensity) ? `${plain(op.intensity)} FLOP/B` : '-', 'ops.intensity_flops_per_byte'],
-    ['achieved', `${flopRate(op.flopRate)}, ${byteRate(op.byteRate)}`, 'ops.flops_per_second'],
+    ['achieved', known(op.flopRate) || known(op.byteRate) ? `${flopRate(op.flopRate)}, ${byteRate(op.byteRate)}` : '-', 'ops.flops_per_second'],
     ['memory for outputs', bytes(op.memory), 'ops.memory_bytes'],
   ];
   return h('dl', { class: 'facts-list' }, rows.map(([label, value, key]) => h('div', {},

@@ -1,6 +1,6 @@
 /** When: threads and streams as rows. */
 import { Breath, h, nameOf, replace, visible } from '../dom';
-import { count, time } from '../format';
+import { count, plural, time } from '../format';
 import { absent, section, type Page } from '../page';
 import { saveCanvas } from '../plot';
 import { follow, update } from '../state';
@@ -160,6 +160,6 @@ export function timelinePanel(page: Page): HTMLElement {
     replace(holder, h('p', { class: 'alarm' }, `The timeline cannot be shown: ${visible(String(error)).slice(0, 300)}`));
   });
   return section('timeline', 'When', h('p', { class: 'soft' },
-    `${count(timeline.count)} events on ${count(timeline.tracks.length)} tracks over ${time(timeline.end_ns - timeline.begin_ns)}. Drag to pan, Ctrl and wheel to zoom, Shift and drag to zoom in on a piece. `,
+    `${plural(timeline.count, 'event')} on ${plural(timeline.tracks.length, 'track')} over ${time(timeline.end_ns - timeline.begin_ns)}. Drag to pan, Ctrl and wheel to zoom, Shift and drag to zoom in on a piece. `,
     page.why('timeline')), holder);
 }

@@ -1,7 +1,7 @@
 /** The timeline: canvas, its window, and what mouse, fingers and keys do to it. */
 import { scaleLinear } from 'd3-scale';
 import { h, visible } from '../dom';
-import { time, timeScale } from '../format';
+import { plural, time, timeScale } from '../format';
 import { follow, update } from '../state';
 import { colour, css, onColours } from '../theme';
 import type { Events } from './columns';
@@ -187,8 +187,8 @@ export class TimelineView {
     context.textBaseline = 'middle';
     for (const row of seen) {
       if (row.lane) continue;
-      const { name, kind, count } = this.events.tracks[row.track] as { name: string; kind: string; count: number };
-      context.fillText(`${visible(name.slice(0, 200))} · ${kind} · ${count} events`, 4, row.top - top + kHead / 2);
+      const { name, count } = this.events.tracks[row.track] as { name: string; count: number };
+      context.fillText(`${visible(name.slice(0, 200))} · ${plural(count, 'event')}`, 4, row.top - top + kHead / 2);
     }
     this.drawPicked(top);
     this.drawAxis(axis);
