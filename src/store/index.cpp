@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <unordered_map>
+
 #include "series.hpp"
 #include "sqlite.hpp"
 
@@ -74,7 +76,7 @@ struct Where {
     add("r.created_at < ? || '~'", filter.until);
     for (const auto& [key, value] : filter.tags) {
       sql += sql.empty() ? " WHERE " : " AND ";
-      sql += "EXISTS (SELECT 1 FROM tags t WHERE t.seq = r.seq AND t.key = ? AND t.value = ?)";
+      sql += "r.seq IN (SELECT t.seq FROM tags t WHERE t.key = ? AND t.value = ?)";
       texts.push_back(key);
       texts.push_back(value);
     }
@@ -295,6 +297,36 @@ Result<std::vector<Point>> Index::history(const Filter& filter, const std::strin
     NEUROLENS_ASSIGN(const bool more, s.step());
     if (!more) return points;
     points.push_back({s.text(0), s.text(1), s.maybe_number(2).value_or(0)});
+  }
+}
+
+Result<OpHistory> Index::op_history(const Filter& filter) {
+  const Where where(filter);
+  OpHistory history;
+  std::unordered_map<std::int64_t, std::size_t> place;
+  Statement runs(state_->database, fmt::format("SELECT r.seq, r.run_id, r.created_at, r.latency_ns "
+                                               "FROM runs r{} ORDER BY r.created_at, r.seq",
+                                               where.sql));
+  where.bind_to(runs);
+  while (true) {
+    NEUROLENS_ASSIGN(const bool more, runs.step());
+    if (!more) break;
+    place[runs.integer(0)] = history.runs.size();
+    history.runs.push_back({runs.text(1), runs.text(2), runs.maybe_number(3).value_or(0)});
+  }
+  Statement ops(state_->database,
+                fmt::format("SELECT o.name, o.seq, o.time_ns FROM ops o JOIN runs r ON r.seq = "
+                            "o.seq{} ORDER BY o.name, r.created_at, r.seq",
+                            where.sql));
+  where.bind_to(ops);
+  while (true) {
+    NEUROLENS_ASSIGN(const bool more, ops.step());
+    if (!more) return history;
+    std::string name = ops.text(0);
+    if (history.ops.empty() || history.ops.back().name != name)
+      history.ops.push_back({std::move(name), {}, {}});
+    history.ops.back().runs.push_back(place[ops.integer(1)]);
+    history.ops.back().time_ns.push_back(ops.maybe_number(2).value_or(0));
   }
 }
 

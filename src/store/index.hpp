@@ -29,6 +29,7 @@ class Index {
   Result<std::vector<std::pair<Baseline, std::string>>>
   baselines();  ///< With the run_id, entry not filled in.
   Result<std::vector<Point>> history(const Filter& filter, const std::string& metric);
+  Result<OpHistory> op_history(const Filter& filter);
   Result<std::vector<std::string>> op_names(int most);
   Result<std::string> dump();
 

@@ -306,6 +306,11 @@ Result<std::vector<Point>> Store::history(const Filter& filter, const std::strin
   return points;
 }
 
+Result<OpHistory> Store::op_history(const Filter& filter) {
+  NEUROLENS_TRY(state_->catch_up());
+  return state_->index.op_history(filter);
+}
+
 Result<VerifyReport> Store::verify() {
   VerifyReport report;
   NEUROLENS_TRY(state_->catch_up());

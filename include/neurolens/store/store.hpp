@@ -97,6 +97,19 @@ struct Point {
   double value = 0;
 };
 
+/// The times of one op over the Runs of a history.
+struct OpSeries {
+  std::string name;
+  std::vector<std::size_t> runs;  ///< Positions in OpHistory::runs, ascending.
+  std::vector<double> time_ns;    ///< Of the same length.
+};
+
+/// Every op that the store kept of the Runs of a history.
+struct OpHistory {
+  std::vector<Point> runs;  ///< Oldest first; the value is the latency in ns, 0 where unknown.
+  std::vector<OpSeries> ops;
+};
+
 /// What verify() looked at and found.
 struct VerifyReport {
   std::int64_t runs = 0;
@@ -154,6 +167,9 @@ class Store {
   /// Values of "latency" (ns), "throughput" (per second) or "op:NAME" (ns) over the Runs that
   /// match, oldest first; Runs without the value are left out. Errors: unknown_metric.
   [[nodiscard]] Result<std::vector<Point>> history(const Filter& filter, const std::string& metric);
+
+  /// All ops at once, by name. O(Runs x ops).
+  [[nodiscard]] Result<OpHistory> op_history(const Filter& filter);
 
   /// Reads every object and checks every hash and every line of the manifest.
   [[nodiscard]] Result<VerifyReport> verify();
