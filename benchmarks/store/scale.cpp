@@ -74,6 +74,12 @@ struct Sample {
   store::Headline headline;
 };
 
+/// A Run every ten minutes.
+std::string created_at(std::uint64_t i) {
+  return to_rfc3339(
+      Nanoseconds{(1'600'000'000 + static_cast<std::int64_t>(i) * 600) * 1'000'000'000});
+}
+
 Sample sample(std::uint64_t i) {
   Random random(i, 3);
   Sample s{test_support::make_run({.ops = 20,
@@ -82,8 +88,7 @@ Sample sample(std::uint64_t i) {
                                    .timeline = false,
                                    .name = kModels[i % std::size(kModels)]}),
            {}};
-  s.run.created_at =
-      to_rfc3339(Nanoseconds{(1'600'000'000 + static_cast<std::int64_t>(i) * 600) * 1'000'000'000});
+  s.run.created_at = created_at(i);
   s.run.software.precision = i % 3 == 0 ? "f16" : "f32";
   s.run.tags = {{"suite", i % 100 == 0 ? "weekly" : "nightly"},
                 {"commit", fmt::format("{:08x}", i)}};
@@ -123,8 +128,9 @@ Status fill(const std::string& folder, std::uint64_t from, std::uint64_t to) {
   return {};
 }
 
-Status add_durably(const std::string& folder, std::uint64_t from, std::uint64_t count) {
-  NEUROLENS_ASSIGN(auto store, store::Store::open(system_files(), folder));
+Status add_some(FileSystem& files, const char* how, const std::string& folder, std::uint64_t from,
+                std::uint64_t count) {
+  NEUROLENS_ASSIGN(auto store, store::Store::open(files, folder));
   std::vector<double> ms;
   for (std::uint64_t i = from; i < from + count; ++i) {
     const Sample s = sample(i);
@@ -133,9 +139,8 @@ Status add_durably(const std::string& folder, std::uint64_t from, std::uint64_t 
     NEUROLENS_TRY(std::move(added));
   }
   std::sort(ms.begin(), ms.end());
-  fmt::print(
-      "adding durably to {} Runs: median {:.2f} ms, 99 in 100 below {:.2f} ms, worst {:.2f} ms\n",
-      from, ms[ms.size() / 2], ms[ms.size() * 99 / 100], ms.back());
+  fmt::print("adding {} to {} Runs: median {:.2f} ms, 99 in 100 below {:.2f} ms, worst {:.2f} ms\n",
+             how, from, ms[ms.size() / 2], ms[ms.size() * 99 / 100], ms.back());
   return {};
 }
 
@@ -172,23 +177,28 @@ Status list(const std::string& folder) {
   return {};
 }
 
+/// Ten thousand points in a row, half of them before the first planted step of 5 %.
 Status history(const std::string& folder) {
+  store::Filter filter;
+  filter.since = created_at(5'000);
+  filter.until = created_at(14'999);
   for (const char* metric : {"latency", "op:MatMul_3"}) {
-    auto store = store::Store::open(system_files(), folder);
     std::vector<double> values;
+    std::vector<analyze::ChangePoint> changes;
     Status read;
     const double read_ms = ms_of([&] {
-      const auto points = store->history({.limit = 10'000}, metric);
+      auto store = store::Store::open(system_files(), folder);
+      const auto points = store->history(filter, metric);
       read = points.status();
       if (points.ok())
         for (const auto& p : *points) values.push_back(p.value);
     });
     NEUROLENS_TRY(std::move(read));
-    values.resize(std::min<std::size_t>(values.size(), 10'000));
-    std::size_t changes = 0;
-    const double find_ms = ms_of([&] { changes = analyze::find_changes(values).size(); });
-    fmt::print("history of {}: {} points read in {:.0f} ms, {} changes found in {:.0f} ms\n",
-               metric, values.size(), read_ms, changes, find_ms);
+    const double find_ms = ms_of([&] { changes = analyze::find_changes(values); });
+    fmt::print("history of {}: {} points read in {:.0f} ms, changes found in {:.0f} ms, at", metric,
+               values.size(), read_ms, find_ms);
+    for (const auto& change : changes) fmt::print(" {}", change.index);
+    fmt::print("\n");
   }
   return {};
 }
@@ -198,7 +208,7 @@ Status history(const std::string& folder) {
 int main(int argc, char** argv) {
   const std::string folder = argc > 1 ? argv[1] : "store_scale.tmp";
   const auto runs = static_cast<std::uint64_t>(argc > 2 ? std::atoll(argv[2]) : 100'000);
-  constexpr std::uint64_t kDurable = 500;
+  constexpr std::uint64_t kEach = 500;
   auto work = [&]() -> Status {
     std::uint64_t present = 0;
     {
@@ -207,7 +217,10 @@ int main(int argc, char** argv) {
       present = entries.size();
     }
     NEUROLENS_TRY(fill(folder, present, runs));
-    NEUROLENS_TRY(add_durably(folder, std::max(present, runs), kDurable));
+    const std::uint64_t first = std::max(present, runs);
+    UnsyncedFiles unsynced;
+    NEUROLENS_TRY(add_some(unsynced, "without fsync", folder, first, kEach));
+    NEUROLENS_TRY(add_some(system_files(), "durably", folder, first + kEach, kEach));
     NEUROLENS_TRY(list(folder));
     return history(folder);
   };
