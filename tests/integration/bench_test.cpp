@@ -6,8 +6,11 @@
 #include <map>
 #include <set>
 
+#include "make_run.hpp"
+#include "neurolens/base/clock.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/run/run.hpp"
 #include "program.hpp"
 
 namespace neurolens {
@@ -146,6 +149,95 @@ TEST_F(Export, BundlesVerifyAndUnpackAndDamageIsRefused) {
   EXPECT_NE(bad.status, 0);
   EXPECT_NE(bad.err.find("bad.zip"), std::string::npos) << bad.err;
   EXPECT_FALSE(std::filesystem::exists(at("bad")));
+}
+
+class Stored : public Bench {
+ protected:
+  /// Puts `count` Runs into the store, a day apart; from `step` on all is slower by 30 %.
+  void fill(std::size_t count, std::size_t step, bool gpu = false) {
+    std::vector<std::string> add{"store", "add", "--store", "store"};
+    for (std::size_t i = 0; i < count; ++i) {
+      run::Run sample = test_support::make_run({.ops = 4,
+                                                .seed = i + 1,
+                                                .time_scale = i < step ? 1.0 : 1.3,
+                                                .timeline = false,
+                                                .gpu = gpu});
+      sample.created_at = to_rfc3339(
+          Nanoseconds{(1'700'000'000 + static_cast<std::int64_t>(i) * 86'400) * 1'000'000'000});
+      add.push_back("r" + std::to_string(i) + ".run.json");
+      ASSERT_TRUE(run::write_file(system_files(), at(add.back()), sample).ok());
+    }
+    const auto added = run(add);
+    ASSERT_EQ(added.status, 0) << added.err;
+  }
+};
+
+TEST_F(Stored, OpsThatMoveTogetherAreOneEventOfTheHistory) {
+  fill(40, 25);
+  const auto outcome = run({"history", "--json", "--store", "store"});
+  const auto history = json::parse(outcome.out);
+  ASSERT_TRUE(history.ok()) << outcome.err;
+  const auto& changes = *history->find("changes")->as_array();
+  ASSERT_EQ(changes.size(), 1U) << outcome.out;
+  EXPECT_NEAR(*changes[0].find("ratio")->as_double(), 1.3, 0.03);
+  EXPECT_EQ(changes[0].find("ops")->as_array()->size(), 4U);
+  // Ranks place a change within a Run of the truth, depending on its neighbours' luck.
+  const auto& points = *history->find("points")->as_array();
+  std::set<std::string> near;
+  for (const std::size_t i : {24U, 25U, 26U}) near.insert(*points[i].find("run_id")->as_string());
+  EXPECT_TRUE(near.contains(*changes[0].find("first_after")->as_string())) << outcome.out;
+  const auto ops = run({"history", "--metric", "ops", "--store", "store"});
+  EXPECT_NE(ops.out.find("4 ops moved between"), std::string::npos) << ops.out;
+  const auto drawn = run({"history", "--plot", "--store", "store"});
+  EXPECT_NE(drawn.out.find('*'), std::string::npos);
+  EXPECT_NE(drawn.out.find('^'), std::string::npos);
+  EXPECT_NE(run({"history", "--model", "other", "--store", "store"}).out.find("no Run"),
+            std::string::npos);
+}
+
+TEST_F(Stored, BaselinesKeepTheirFiguresAndServeCompareAndGate) {
+  fill(2, 1, true);
+  ASSERT_EQ(run({"baseline", "set", "main", "r0.run.json", "--store", "store"}).status, 0);
+  const auto shown = json::parse(run({"baseline", "show", "--json", "--store", "store"}).out);
+  ASSERT_TRUE(shown.ok());
+  const json::Value& figures = *shown->as_array()->at(0).find("run");
+  const run::Run truth = run::read_file(system_files(), at("r0.run.json")).value();
+  for (const char* key : {"latency_ns", "throughput_per_second", "accelerator_utilisation_ratio"}) {
+    EXPECT_TRUE(figures.find(key)->as_double().value_or(0) > 0) << key;
+  }
+  EXPECT_LE(*figures.find("accelerator_utilisation_ratio")->as_double(), 1.0);
+  EXPECT_EQ(figures.find("host_peak_bytes")->as_int(), truth.memory.host_peak_bytes);
+  EXPECT_EQ(figures.find("accelerator_peak_bytes")->as_int(), truth.memory.accelerator_peak_bytes);
+  const auto compared = run({"compare", "@baseline:main", "r1.run.json", "--store", "store"});
+  EXPECT_EQ(compared.status, 0) << compared.err;
+  const auto gated =
+      run({"gate", "--baseline", "@baseline:main", "r0.run.json", "--store", "store"});
+  EXPECT_EQ(gated.status, 0) << gated.err << gated.out;
+}
+
+TEST_F(Stored, EveryJsonDocumentMeetsItsSchema) {
+  fill(30, 15);
+  write("m.yaml", kMatrix);
+  write("few.yaml",
+        "models: [{zoo: lenet}, nowhere.onnx]\naxes: {batch: [1, 2, 4]}\n"
+        "stop: {iterations: 2}\nwarmup: 0\n");
+  ASSERT_EQ(run({"export", "r0.run.json", "--bundle", "b.zip"}).status, 0);
+  const std::vector<std::pair<std::string, std::vector<std::string>>> documents{
+      {"history", {"history", "--json", "--store", "store"}},
+      {"history", {"history", "--metric", "ops", "--json", "--store", "store"}},
+      {"bench_plan", {"bench", "m.yaml", "--dry-run", "--json"}},
+      {"bench", {"bench", "few.yaml", "--json", "--store", "other"}},
+      {"export_verify", {"export", "--verify", "b.zip", "--json"}}};
+  for (const auto& [schema, arguments] : documents) {
+    const auto outcome = run(arguments);
+    write("document.json", outcome.out);
+    const std::string command = std::string("/usr/bin/python3 ") + NEUROLENS_SOURCE_DIR +
+                                "/tests/support/check_schema.py " + NEUROLENS_SOURCE_DIR +
+                                "/schema/" + schema + ".schema.json " + at("document.json");
+    const int status = WEXITSTATUS(std::system(command.c_str()));
+    if (status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
+    EXPECT_EQ(status, 0) << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
+  }
 }
 
 }  // namespace

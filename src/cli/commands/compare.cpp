@@ -9,6 +9,7 @@
 #include "neurolens/report/compare.hpp"
 #include "neurolens/report/table.hpp"
 #include "neurolens/run/run.hpp"
+#include "store.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -74,7 +75,9 @@ class Compare final : public Command {
     return "align two Runs and judge what changed, with intervals";
   }
   void declare(Options& options) override {
-    options.positional("baseline", baseline_, "The Run to compare with (a model with --live)");
+    options.positional(
+        "baseline", baseline_,
+        "The Run to compare with: a file, @baseline:NAME, an id (a model with --live)");
     options.positional("candidate", candidate_, "The Run to judge (a model with --live)");
     options.flag("--live", live_, "Measure both sides now, in interleaved blocks");
     declare_live(options, request_);
@@ -95,7 +98,9 @@ class Compare final : public Command {
     options.flag("--force", force_, "Compare even other hardware, inputs or models");
     options.value("--md", "FILE", markdown_, "Also write Markdown to FILE");
     options.flag("--json", json_, "One JSON document on stdout");
+    options.value("--store", "PATH", store_, "Folder of the store that Runs are named in");
     options.example("neurolens compare before.run.json after.run.json");
+    options.example("neurolens compare @baseline:main after.run.json");
     options.example("neurolens compare --live model.onnx --a opt=none --b opt=all");
   }
   Result<int> run(Context& context) override {
@@ -130,8 +135,8 @@ class Compare final : public Command {
   Result<int> compare_stored(Context& context, const std::string& baseline_path,
                              const std::string& candidate_path) {
     NEUROLENS_ASSIGN(const auto top, parse_top(top_, json_));
-    NEUROLENS_ASSIGN(const auto baseline, run::read_file(context.files, baseline_path));
-    NEUROLENS_ASSIGN(const auto candidate, run::read_file(context.files, candidate_path));
+    NEUROLENS_ASSIGN(const auto candidate, load_run(context, candidate_path, store_));
+    NEUROLENS_ASSIGN(const auto baseline, load_run(context, baseline_path, store_, &candidate));
     analyze::CompareOptions options;
     options.margin = margin_.value_or(options.margin);
     options.force = force_;
@@ -160,6 +165,7 @@ class Compare final : public Command {
 
   LiveRequest request_;
   std::optional<std::string> baseline_;
+  std::optional<std::string> store_;
   std::optional<std::string> candidate_;
   std::optional<std::int64_t> seed_;
   std::string metric_ = "all";

@@ -12,6 +12,7 @@
 #include "neurolens/capture/host.hpp"
 #include "neurolens/report/table.hpp"
 #include "neurolens/run/run.hpp"
+#include "store.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -44,7 +45,8 @@ class Gate final : public Command {
   }
   void declare(Options& options) override {
     options.positional("candidate", candidate_, "The Run to judge (a model with --live)");
-    options.value("--baseline", "RUN", baseline_, "What to hold it against (a model with --live)");
+    options.value("--baseline", "RUN", baseline_,
+                  "What to hold it against: a file, @baseline:NAME, an id (a model with --live)");
     options.value("--max-regression", "RATIO", max_regression_,
                   "Slow-down allowed, such as 5% (default: 5%)");
     options.value("--config", "FILE", config_, "A policy (YAML); see docs/guides/comparing.md");
@@ -54,6 +56,7 @@ class Gate final : public Command {
     options.value("--md", "FILE", markdown_, "Also write Markdown to FILE");
     options.value("--junit", "FILE", junit_, "Also write JUnit XML to FILE");
     options.flag("--json", json_, "One JSON document on stdout");
+    options.value("--store", "PATH", store_, "Folder of the store that Runs are named in");
     options.example("neurolens gate --baseline main.run.json branch.run.json --max-regression 5%");
   }
   Result<int> run(Context& context) override {
@@ -83,8 +86,8 @@ class Gate final : public Command {
   Result<gate::GateResult> judge_stored(Context& context, const gate::Policy& policy) {
     if (!baseline_ || !candidate_)
       return Error{Errc::bad_request, "A candidate and --baseline are needed.", "gate"};
-    NEUROLENS_ASSIGN(const auto baseline, run::read_file(context.files, *baseline_));
-    NEUROLENS_ASSIGN(const auto candidate, run::read_file(context.files, *candidate_));
+    NEUROLENS_ASSIGN(const auto candidate, load_run(context, *candidate_, store_));
+    NEUROLENS_ASSIGN(const auto baseline, load_run(context, *baseline_, store_, &candidate));
     auto compared = analyze::compare(baseline, candidate, {.force = force_});
     if (!compared.ok()) return std::move(compared).error().at(*baseline_ + " and " + *candidate_);
     return gate::judge(policy, *compared);
@@ -114,6 +117,7 @@ class Gate final : public Command {
 
   LiveRequest request_;
   std::optional<std::string> baseline_;
+  std::optional<std::string> store_;
   std::optional<std::string> candidate_;
   std::optional<std::string> max_regression_;
   std::optional<std::string> config_;

@@ -54,7 +54,7 @@ class Report final : public Command {
     auto packed = pack(context.files, loaded);
     std::optional<run::Run> baseline;
     if (baseline_) {
-      NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_));
+      NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_, {}, &loaded));
     }
     report::FindingsRequest request;
     request.run_path = path_;

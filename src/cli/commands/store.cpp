@@ -42,42 +42,6 @@ namespace {
 constexpr const char* kStoreHelp =
     "Folder of the store (default: $NEUROLENS_STORE or ~/.local/share/neurolens)";
 
-/// Options that choose Runs, shared by ls and history.
-struct FilterOptions {
-  std::optional<std::string> folder;
-  std::optional<std::string> backend, model, precision, host, since, until;
-  std::vector<std::string> tags;
-
-  void declare(Options& options) {
-    options.value("--model", "NAME", model, "Name of the workload; * and ? are wildcards");
-    options.value("--backend", "NAME", backend, "Backend");
-    options.value("--precision", "NAME", precision, "Precision, such as f32");
-    options.value("--host", "PATTERN", host, "Processor; * and ? are wildcards");
-    options.values("--tag", "K=V", tags, "A label; may be repeated");
-    options.value("--since", "TIME", since, "RFC 3339 time or its beginning, such as 2026-01-31");
-    options.value("--until", "TIME", until, "Likewise, inclusive");
-    options.value("--store", "PATH", folder, kStoreHelp);
-  }
-  Result<store::Filter> filter() const {
-    store::Filter f;
-    f.backend = backend;
-    f.model = model;
-    f.precision = precision;
-    f.host = host;
-    f.since = since;
-    f.until = until;
-    for (const auto& text : tags) {
-      const auto equals = text.find('=');
-      if (equals == std::string::npos || equals == 0) {
-        return Error{Errc::bad_request,
-                     fmt::format("\"{}\" is not of the form KEY=VALUE.", printable(text)), "--tag"};
-      }
-      f.tags[text.substr(0, equals)] = text.substr(equals + 1);
-    }
-    return f;
-  }
-};
-
 class List final : public Command {
  public:
   [[nodiscard]] std::string name() const override { return "ls"; }
@@ -368,6 +332,36 @@ class BaselineShow final : public Command {
 
 }  // namespace
 
+void FilterOptions::declare(Options& options) {
+  options.value("--model", "NAME", model, "Name of the workload; * and ? are wildcards");
+  options.value("--backend", "NAME", backend, "Backend");
+  options.value("--precision", "NAME", precision, "Precision, such as f32");
+  options.value("--host", "PATTERN", host, "Processor; * and ? are wildcards");
+  options.values("--tag", "K=V", tags, "A label; may be repeated");
+  options.value("--since", "TIME", since, "RFC 3339 time or its beginning, such as 2026-01-31");
+  options.value("--until", "TIME", until, "Likewise, inclusive");
+  options.value("--store", "PATH", folder, kStoreHelp);
+}
+
+Result<store::Filter> FilterOptions::filter() const {
+  store::Filter f;
+  f.backend = backend;
+  f.model = model;
+  f.precision = precision;
+  f.host = host;
+  f.since = since;
+  f.until = until;
+  for (const auto& text : tags) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Error{Errc::bad_request,
+                   fmt::format("\"{}\" is not of the form KEY=VALUE.", printable(text)), "--tag"};
+    }
+    f.tags[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return f;
+}
+
 Result<store::Store> open_store(Context& context, const std::optional<std::string>& folder,
                                 bool create) {
   return store::Store::open(context.files, folder.value_or(store::default_folder()), create);
@@ -389,12 +383,33 @@ Result<run::Run> load_run(Context& context, const std::string& name,
   return opened->load(entry);
 }
 
+namespace {
+
+/// Share of an observed iteration in which kernels ran; nullopt without kernel times, and where
+/// kernels overlap so that their sum says nothing.
+std::optional<double> accelerator_utilisation(const run::Run& run,
+                                              const analyze::Summary& summary) {
+  double busy_ns = 0;
+  for (const auto& op : run.ops) {
+    for (const auto& kernel : op.kernels) {
+      if (!kernel.time_ns) return std::nullopt;
+      busy_ns += static_cast<double>(*kernel.time_ns);
+    }
+  }
+  if (!(busy_ns > 0) || !summary.observed.p50_ns || busy_ns > *summary.observed.p50_ns)
+    return std::nullopt;
+  return busy_ns / *summary.observed.p50_ns;
+}
+
+}  // namespace
+
 Result<store::Headline> headline_of(const run::Run& run) {
   store::Headline h;
   const auto summary = analyze::summarise(run);
   if (!summary.ok()) return h;  // a Run without times is kept all the same, without figures
   h.latency_ns = summary->unobserved.p50_ns;
   h.throughput_per_second = summary->throughput_per_second;
+  h.accelerator_utilisation_ratio = accelerator_utilisation(run, *summary);
   const auto number = [](const std::optional<std::int64_t>& n) {
     return n ? std::optional(static_cast<double>(*n)) : std::nullopt;
   };

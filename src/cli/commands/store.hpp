@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "neurolens/base/json.hpp"
@@ -11,6 +12,17 @@
 #include "neurolens/store/store.hpp"
 
 namespace neurolens::cli {
+
+/// Options that choose Runs, shared by ls and history.
+struct FilterOptions {
+  std::optional<std::string> folder;
+  std::optional<std::string> backend, model, precision, host, since, until;
+  std::vector<std::string> tags;
+
+  void declare(Options& options);
+  /// Errors: bad_request for a tag without value.
+  [[nodiscard]] Result<store::Filter> filter() const;
+};
 
 /// Opens the store that --store names, else the default one.
 Result<store::Store> open_store(Context& context, const std::optional<std::string>& folder,
