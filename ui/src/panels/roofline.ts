@@ -1,6 +1,6 @@
 /** How close to the hardware: every op against the measured ceilings. */
 import { scaleLog } from 'd3-scale';
-import { h, nameOf, s, visible } from '../dom';
+import { h, letters, nameOf, s, visible } from '../dom';
 import { byteRate, flopRate, interval, known, plain, plural, share, time } from '../format';
 import type { Ceiling, Op } from '../model';
 import { absent, section, type Page } from '../page';
@@ -112,7 +112,7 @@ function draw(svg: SVGSVGElement, width: number, height: number, points: Point[]
   const own = points.slice(0, kMostMarks);
   for (const p of [...own].reverse()) {
     const [px, py] = place(p);
-    const r = 3 + 14 * Math.sqrt(p.op.share ?? 0);
+    const r = letters() * (3 + 14 * Math.sqrt(p.op.share ?? 0));
     const shape = mark(shapeOf(p.op.bound), px, py, r, `mark ${shapeOf(p.op.bound)}`);
     shape.appendChild(s('title', {}, `${visible(p.op.name).slice(0, 200)}: ${flopRate(p.rate)}, ${plain(p.intensity)} FLOP/B, ${share(p.op.roof)} of its roof`));
     shape.addEventListener('click', () => update({ op: p.op.index }));
@@ -121,6 +121,6 @@ function draw(svg: SVGSVGElement, width: number, height: number, points: Point[]
   const chosen = points.find((p) => p.op.index === current().op);
   if (chosen) {
     const [px, py] = place(chosen);
-    svg.appendChild(s('circle', { cx: px, cy: py, r: 8 + 14 * Math.sqrt(chosen.op.share ?? 0), class: 'chosen' }));
+    svg.appendChild(s('circle', { cx: px, cy: py, r: letters() * (8 + 14 * Math.sqrt(chosen.op.share ?? 0)), class: 'chosen' }));
   }
 }

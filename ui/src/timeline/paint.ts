@@ -14,6 +14,8 @@ export interface Look {
   back: number;
   accent: number;
   font: string;
+  /** px of a letter, on average. */
+  letter: number;
 }
 
 const kLabelWidth = 44;  // px from which an event carries its name
@@ -102,7 +104,7 @@ export function label(
     }
     const left = Math.max(0, ((lane.begin[i] as number) - window.from) * scale);
     const right = Math.min(box.width, ((lane.end[i] as number) - window.from) * scale);
-    const letters = Math.floor((right - left - 8) / 6.4);
+    const letters = Math.floor((right - left - 8) / look.letter);
     if (letters >= 4) {
       const event = lane.event[i] as number;
       const dim = marked !== null && !marked[event];

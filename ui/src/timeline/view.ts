@@ -1,6 +1,6 @@
 /** The timeline: canvas, its window, and what mouse, fingers and keys do to it. */
 import { scaleLinear } from 'd3-scale';
-import { h, visible } from '../dom';
+import { h, letters, visible } from '../dom';
 import { plural, time, timeScale } from '../format';
 import { follow, update } from '../state';
 import { colour, css, onColours } from '../theme';
@@ -10,6 +10,7 @@ import { label, paintLane, type Look, type Window } from './paint';
 
 interface Row { top: number; height: number; track: number; lane: Lane | null }
 
+// px at the usual size of letters
 const kAxis = 24;
 const kHead = 18;
 const kLane = 20;
@@ -20,6 +21,12 @@ const kDrag = 4;    // px before a press is a drag
 export class TimelineView {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
+  private readonly unit = letters();
+  private readonly axisHeight = Math.round(kAxis * this.unit);
+  private readonly headHeight = Math.round(kHead * this.unit);
+  private readonly laneHeight = Math.round(kLane * this.unit);
+  private readonly gap = Math.round(kGap * this.unit);
+  private readonly font = `${Math.round(12 * this.unit)}px system-ui, sans-serif`;
   onPick: (event: number | null) => void = () => {};
   private readonly scroller: HTMLElement;
   private readonly tip = h('div', { class: 'tip', hidden: true });
@@ -38,17 +45,17 @@ export class TimelineView {
 
   constructor(private readonly events: Events, lanes: Lane[], private readonly colourOf: (event: number) => number) {
     this.window = { from: 0, to: events.span };
-    let top = kAxis;
+    let top = this.axisHeight;
     let track = -1;
     for (const [index, lane] of lanes.entries()) {
       if (lane.track !== track) {
         track = lane.track;
-        this.rows.push({ top, height: kHead, track, lane: null });
-        top += kHead;
+        this.rows.push({ top, height: this.headHeight, track, lane: null });
+        top += this.headHeight;
       }
-      this.rows.push({ top, height: kLane, track, lane });
-      top += kLane;
-      if (lanes[index + 1]?.track !== track) top += kGap;
+      this.rows.push({ top, height: this.laneHeight, track, lane });
+      top += this.laneHeight;
+      if (lanes[index + 1]?.track !== track) top += this.gap;
     }
     this.height = Math.min(top + 4, Math.max(160, Math.round(innerHeight * 0.6)));
     this.canvas = h('canvas', {
@@ -110,8 +117,8 @@ export class TimelineView {
     const row = this.rows.find((r) => r.lane === lane);
     if (row) {
       const { scrollTop } = this.scroller;
-      if (row.top < scrollTop + kAxis) this.scroller.scrollTop = row.top - kAxis;
-      else if (row.top + kLane > scrollTop + this.height) this.scroller.scrollTop = row.top + kLane - this.height;
+      if (row.top < scrollTop + this.axisHeight) this.scroller.scrollTop = row.top - this.axisHeight;
+      else if (row.top + this.laneHeight > scrollTop + this.height) this.scroller.scrollTop = row.top + this.laneHeight - this.height;
     }
     this.schedule();
     if (tell) this.onPick(lane.event[index] as number);
@@ -157,7 +164,7 @@ export class TimelineView {
     const pixels = this.canvas.width;
     const ratio = pixels / this.width;
     const look: Look = {
-      colour: this.colourOf, back: colour('--panel'), accent: colour('--accent'), font: '12px system-ui, sans-serif',
+      colour: this.colourOf, back: colour('--panel'), accent: colour('--accent'), font: this.font, letter: 6.4 * this.unit,
     };
     const top = this.scroller.scrollTop;
     const seen = this.rows.filter((row) => row.top + row.height > top && row.top < top + this.height);
@@ -175,20 +182,20 @@ export class TimelineView {
     context.fillStyle = css(look.back);
     context.fillRect(0, 0, this.width, this.height);
     lanes.forEach((row, i) => {
-      context.drawImage(this.image, 0, i, pixels, 1, 0, row.top - top, this.width, kLane - 2);
+      context.drawImage(this.image, 0, i, pixels, 1, 0, row.top - top, this.width, this.laneHeight - 2);
       label(context, row.lane as Lane, this.events, look, w, this.marked,
-        { left: 0, top: row.top - top, width: this.width, height: kLane - 2 });
+        { left: 0, top: row.top - top, width: this.width, height: this.laneHeight - 2 });
     });
     const axis = this.axis();
     context.fillStyle = css(colour('--line'));
-    for (const tick of axis.ticks) context.fillRect(tick.x, kAxis, 1, this.height);
-    context.font = '600 12px system-ui, sans-serif';
+    for (const tick of axis.ticks) context.fillRect(tick.x, this.axisHeight, 1, this.height);
+    context.font = `600 ${this.font}`;
     context.fillStyle = css(colour('--ink'));
     context.textBaseline = 'middle';
     for (const row of seen) {
       if (row.lane) continue;
       const { name, count } = this.events.tracks[row.track] as { name: string; count: number };
-      context.fillText(`${visible(name.slice(0, 200))} · ${plural(count, 'event')}`, 4, row.top - top + kHead / 2);
+      context.fillText(`${visible(name.slice(0, 200))} · ${plural(count, 'event')}`, 4, row.top - top + this.headHeight / 2);
     }
     this.drawPicked(top);
     this.drawAxis(axis);
@@ -202,7 +209,7 @@ export class TimelineView {
     const { context, picked } = this;
     if (this.band) {
       context.fillStyle = `${css(colour('--accent'))}33`;
-      context.fillRect(this.x(this.band.from), kAxis, this.x(this.band.to) - this.x(this.band.from), this.height);
+      context.fillRect(this.x(this.band.from), this.axisHeight, this.x(this.band.to) - this.x(this.band.from), this.height);
     }
     const row = picked && this.rows.find((r) => r.lane === picked.lane);
     if (!picked || !row) return;
@@ -210,7 +217,7 @@ export class TimelineView {
     const right = Math.min(this.width + 4, this.x(picked.lane.end[picked.index] as number));
     context.strokeStyle = css(colour('--ink'));
     context.lineWidth = 2;
-    context.strokeRect(left, row.top - top - 1, Math.max(3, right - left), kLane);
+    context.strokeRect(left, row.top - top - 1, Math.max(3, right - left), this.laneHeight);
   }
 
   private axis(): { ticks: { x: number; text: string }[] } {
@@ -219,7 +226,7 @@ export class TimelineView {
     const narrow = timeScale(w.to - w.from);
     const unit = narrow.divisor < scale.divisor ? narrow : scale;
     const axis = scaleLinear([w.from / unit.divisor, w.to / unit.divisor], [0, this.width]);
-    const count = Math.max(2, Math.floor(this.width / 110));
+    const count = Math.max(2, Math.floor(this.width / (110 * this.unit)));
     const show = axis.tickFormat(count);
     return { ticks: axis.ticks(count).map((tick) => ({ x: axis(tick), text: `${show(tick)} ${unit.unit}` })) };
   }
@@ -227,22 +234,22 @@ export class TimelineView {
   private drawAxis(axis: { ticks: { x: number; text: string }[] }): void {
     const { context } = this;
     context.fillStyle = css(colour('--panel'));
-    context.fillRect(0, 0, this.width, kAxis);
-    context.font = '12px system-ui, sans-serif';
+    context.fillRect(0, 0, this.width, this.axisHeight);
+    context.font = this.font;
     context.textBaseline = 'middle';
     for (const { x, text } of axis.ticks) {
       context.fillStyle = css(colour('--line'));
-      context.fillRect(x, kAxis - 6, 1, 6);
+      context.fillRect(x, this.axisHeight - 6, 1, 6);
       context.fillStyle = css(colour('--soft'));
-      if (x + 3 + 7 * text.length < this.width) context.fillText(text, x + 3, 10);
+      if (x + 3 + 7 * this.unit * text.length < this.width) context.fillText(text, x + 3, this.axisHeight / 2 - 2);
     }
     context.fillStyle = css(colour('--line'));
-    context.fillRect(0, kAxis - 1, this.width, 1);
+    context.fillRect(0, this.axisHeight - 1, this.width, 1);
   }
 
   private hit(x: number, y: number): { lane: Lane; index: number } | null {
     const line = y + this.scroller.scrollTop;
-    const row = y < kAxis ? undefined : this.rows.find((r) => line >= r.top && line < r.top + r.height);
+    const row = y < this.axisHeight ? undefined : this.rows.find((r) => line >= r.top && line < r.top + r.height);
     const lane = row?.lane;
     if (!lane) return null;
     const step = (this.window.to - this.window.from) / this.width;
