@@ -120,8 +120,19 @@ TEST_F(Record, PythonRunsAScriptAsEver) {
   EXPECT_TRUE(sampled.err.starts_with(plain.err)) << sampled.err;
   EXPECT_NE(sampled.err.find("samples by"), std::string::npos);
   EXPECT_EQ(run({"validate", "python.run.json"}).status, 0);
-  const auto summary = run({"summary", "python.run.json"});
-  EXPECT_EQ(summary.status, 0) << summary.err;
+  // Its Run is one like any other.
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"summary", "python.run.json"},
+                                             {"compare", "python.run.json", "python.run.json"},
+                                             {"report", "python.run.json", "--html", "python.html"},
+                                             {"export", "python.run.json", "--speedscope", "s.json",
+                                              "--collapsed", "stacks", "--perfetto", "p"}}) {
+    const auto outcome = run(command);
+    EXPECT_EQ(outcome.status, 0) << command[0] << outcome.err;
+  }
+  const json::Value speedscope = parsed(read("s.json"));
+  EXPECT_GT(speedscope.find("shared")->find("frames")->as_array()->size(), 5U);
+  EXPECT_NE(read("stacks").find(';'), std::string::npos);
 }
 
 TEST_F(Record, AProgramSeesTheSameOpenFilesAndEnvironment) {

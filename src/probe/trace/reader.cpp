@@ -105,6 +105,11 @@ class Timeline {
                         static_cast<double>(b.monotonic_ns - a.monotonic_ns);
     return scaled(a, ticks, rate);
   }
+  /// Never negative, whatever the file says.
+  [[nodiscard]] Nanoseconds since_start(std::int64_t monotonic_ns) const {
+    return Nanoseconds{std::max<std::int64_t>(
+        0, std::clamp<std::int64_t>(monotonic_ns, 0, kLatest) - start_.monotonic_ns)};
+  }
   [[nodiscard]] double counter_hz() const {
     if (system_) return 1e9;
     if (pairs_.size() < 2) return rate_ * 1e9;
@@ -292,7 +297,7 @@ void read_stream(const MappedFile& file, const FixedHeader& header, TraceInfo& i
       timeline.add(end.sync);
       info.complete = true;
       info.lost = end.lost;
-      info.duration = Nanoseconds{end.sync.monotonic_ns - header.start.monotonic_ns};
+      info.duration = timeline.since_start(end.sync.monotonic_ns);
     } else if (block.type == BlockType::names) {
       assembler.add_names(block.payload, block.bytes);
     }
@@ -321,8 +326,7 @@ void read_ring(const MappedFile& file, const FixedHeader& header, TraceInfo& inf
   info.complete = header.stopped != 0;
   info.lost = header.lost;
   info.overwritten = header.overwritten;
-  info.duration =
-      Nanoseconds{std::max<std::int64_t>(0, header.last_monotonic_ns - header.start.monotonic_ns)};
+  info.duration = timeline.since_start(header.last_monotonic_ns);
   assembler.add_names(file.data() + kRingHeaderBytes,
                       std::min<std::size_t>(header.names_used, kRingNamesBytes));
   const std::size_t present = (file.size() - kChunksAt) / kChunkBytes;
