@@ -1,10 +1,10 @@
 // node measure.mjs NEUROLENS FOLDER: sizes and times of the reports of report_runs' two Runs. See METHOD.md.
 import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { launch, open, timelineReady } from '../../tests/ui/browser.mjs';
 
-const [program, folder] = process.argv.slice(2);
+const [program, folder] = process.argv.slice(2).map((path) => resolve(path));
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const row = (what, value, bound) => console.log(`${what.padEnd(62)} ${value.padStart(12)}   ${bound}`);
 const megabytes = (path) => `${(statSync(path).size / 1e6).toFixed(2)} MB`;
