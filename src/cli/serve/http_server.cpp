@@ -134,8 +134,10 @@ class Httplib final : public HttpServer {
     constexpr auto kLook = std::chrono::milliseconds(50);
     std::atomic<bool> ended = false;
     std::thread watch([&] {
-      while (!cancel.cancelled() && !ended) std::this_thread::sleep_for(kLook);
-      server_.stop();
+      // Stopping before it listens does nothing: wait for that, or it would listen for ever.
+      while (!ended && !(cancel.cancelled() && server_.is_running()))
+        std::this_thread::sleep_for(kLook);
+      if (!ended) server_.stop();
     });
     server_.listen_after_bind();
     ended = true;
