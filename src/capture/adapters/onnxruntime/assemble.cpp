@@ -27,11 +27,19 @@ run::Tensor port_tensor(const Port& port, const std::vector<std::int64_t>* dims)
   return out;
 }
 
+/// The family that a Run names as its precision; empty where the schema has no word for it.
+std::string precision_name(onnx::DType type) {
+  const std::string name = run_dtype(type);
+  if (name.starts_with("f8") || name.starts_with("float8")) return "f8";
+  if (name.starts_with("f4") || name.starts_with("float4")) return "";
+  return name;
+}
+
 void add_weight_bytes(const onnx::Graph& graph, std::map<std::string, double>& bytes) {
   for (const auto& tensor : graph.initializers) {
     const bool eight = tensor.type == onnx::DType::int8 || tensor.type == onnx::DType::uint8;
     if (onnx::is_floating(tensor.type) || eight) {
-      bytes[eight ? "int8" : run_dtype(tensor.type)] += static_cast<double>(tensor.size.count);
+      bytes[eight ? "int8" : precision_name(tensor.type)] += static_cast<double>(tensor.size.count);
     }
   }
 }
@@ -43,14 +51,15 @@ std::optional<std::string> precision_of(const onnx::Graph& graph, const std::vec
   if (bytes.empty()) {
     for (const auto& port : inputs) {
       const auto* type = tensor_inside(port.type);
-      if (type != nullptr && onnx::is_floating(type->element)) bytes[run_dtype(type->element)] += 1;
+      if (type != nullptr && onnx::is_floating(type->element))
+        bytes[precision_name(type->element)] += 1;
     }
   }
   double sum = 0;
   for (const auto& [name, size] : bytes) sum += size;
   if (sum <= 0) return std::nullopt;
   for (const auto& [name, size] : bytes) {
-    if (size >= 0.95 * sum) return name;
+    if (size >= 0.95 * sum) return name.empty() ? std::nullopt : std::optional(name);
   }
   return "mixed";
 }

@@ -14,6 +14,7 @@ constexpr const char* kReason =
 class Stub final : public Adapter {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "onnxruntime"; }
+  using Adapter::probe;
   [[nodiscard]] Availability probe(const Host& /*host*/) const override {
     return {false, kReason, {}, {}};
   }
