@@ -154,9 +154,9 @@ TEST_F(Record, SignalsDoToAProgramWhatTheyAlwaysDo) {
 
 TEST_F(Record, TerminatingTheObserverTerminatesTheProgram) {
   const auto outcome =
-      plainly(std::string("timeout 1 ") + NEUROLENS_PROGRAM +
+      plainly(std::string("timeout --foreground 1 ") + NEUROLENS_PROGRAM +
               " record --json -- sh -c 'trap \"echo bye; exit 5\" TERM; while :; do :; done'");
-  EXPECT_TRUE(outcome.out.starts_with("bye\n{")) << outcome.out.substr(0, 100);
+  ASSERT_TRUE(outcome.out.starts_with("bye\n{")) << outcome.out.substr(0, 100);
   EXPECT_EQ(parsed(outcome.out.substr(4)).find("exit_status")->as_int(), 5);
 }
 
