@@ -107,8 +107,8 @@ test('compares any two, by keyboard', { skip }, async () => {
 test('shows the trend and gives the Run away', { skip }, async () => {
   const { page, watch } = await open(browser, address);
   await page.selectOption('#trend-model', 'sample-mlp');
-  await page.waitForSelector('#trend-plot svg .point');
-  assert.equal(await page.locator('#trend-plot svg .point').count(), 2);
+  // Drawn anew whenever the list is read again: wait for the two points, not for a moment with them.
+  await page.waitForFunction(() => document.querySelectorAll('#trend-plot svg .point').length === 2);
   await page.goto(`${address}#run=00000001`);
   await page.waitForSelector('#download');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
