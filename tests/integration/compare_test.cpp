@@ -180,7 +180,7 @@ TEST_F(Compare, LiveFindsTwiceTheWorkAndPassesFailuresOn) {
   const std::string program = NEUROLENS_PROGRAM;
   const auto outcome =
       run({"compare", "--live", "--json", "--", program, "launch", "--kernel", "arithmetic",
-           ":::", program, "launch", "--kernel", "arithmetic", "--work", "120"});
+           ":::", program, "launch", "--kernel", "arithmetic", "--work", "100"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const auto document = json::parse(outcome.out);
   ASSERT_TRUE(document.ok()) << outcome.out;
