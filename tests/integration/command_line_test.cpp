@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "json_schema.hpp"
 #include "make_run.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/run/run.hpp"
@@ -186,13 +187,10 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
         "8"}}};
   for (const auto& [schema, arguments] : documents) {
     const auto outcome = run(arguments);
-    write("document.json", outcome.out);
-    const std::string command = std::string("/usr/bin/python3 ") + NEUROLENS_SOURCE_DIR +
-                                "/tests/support/check_schema.py " + NEUROLENS_SOURCE_DIR +
-                                "/schema/" + schema + ".schema.json " + at("document.json");
-    const int status = WEXITSTATUS(std::system(command.c_str()));
-    if (status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
-    EXPECT_EQ(status, 0) << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
+    const std::string fault =
+        test_support::schema_fault("schema/" + schema + ".schema.json", outcome.out);
+    if (fault == "skip") GTEST_SKIP() << "python3-jsonschema is not installed";
+    EXPECT_EQ(fault, "") << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
   }
 }
 
