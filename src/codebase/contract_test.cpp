@@ -1,19 +1,15 @@
 #include "neurolens/codebase/contract.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
-#include <fstream>
 
+#include "folder_support.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/codebase/map.hpp"
 
 namespace neurolens::codebase {
 namespace {
-
-namespace fs = std::filesystem;
 
 // files[i] = "path module"; edges by index with a line.
 DepsReport make_report(const std::vector<std::pair<std::string, std::string>>& files,
@@ -120,13 +116,9 @@ TEST(Contract, ModulesOfTheContractComeFirst) {
             1u);
 }
 
-TEST(SystemMap, TellsModulesEntriesAndCycles) {
-  const fs::path root = fs::temp_directory_path() / ("neurolens_map_" + std::to_string(::getpid()));
-  fs::remove_all(root);
-  const auto put = [&](const std::string& path, const std::string& text) {
-    fs::create_directories((root / path).parent_path());
-    std::ofstream(root / path, std::ios::binary) << text;
-  };
+using SystemMapTest = FolderTest;
+
+TEST_F(SystemMapTest, TellsModulesEntriesAndCycles) {
   put("core/README.md", "# Core\n\nHolds the heart. And more.\n");
   put("core/a.py", "import tool.b\nimport requests\n");
   put("tool/__init__.py", "\"\"\"Drives the core.\"\"\"\n");
@@ -134,12 +126,11 @@ TEST(SystemMap, TellsModulesEntriesAndCycles) {
       "import core.a\ndef f(x):\n    if x:\n        return 1\nif __name__ == \"__main__\":\n    "
       "f(1)\n");
   MapRequest request;
-  request.root = root.string();
+  request.root = root_.string();
   request.title = "demo";
   request.heat = {{"core", 3.5}};
   request.heat_unit = "Seconds";
   const auto map = draw_map(request);
-  fs::remove_all(root);
   ASSERT_TRUE(map.ok());
   const std::string& page = map->markdown;
   EXPECT_NE(page.find("# System map of demo"), std::string::npos);
@@ -150,7 +141,7 @@ TEST(SystemMap, TellsModulesEntriesAndCycles) {
   EXPECT_NE(page.find("core → tool → core"), std::string::npos);
   EXPECT_NE(page.find("python: requests"), std::string::npos);
   EXPECT_NE(page.find("```mermaid\nflowchart TD"), std::string::npos);
-  EXPECT_EQ(page.find(root.string()), std::string::npos);
+  EXPECT_EQ(page.find(root_.string()), std::string::npos);
   EXPECT_NE(map->svg.find("<svg"), std::string::npos);
 }
 

@@ -1,22 +1,18 @@
 #include "neurolens/codebase/deps.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "compile_db.hpp"
+#include "folder_support.hpp"
 #include "history.hpp"
 #include "manifests.hpp"
 #include "neurolens/base/json.hpp"
 
 namespace neurolens::codebase {
 namespace {
-
-namespace fs = std::filesystem;
 
 Graph make_graph(std::vector<std::vector<std::uint32_t>> out) {
   Graph g;
@@ -69,20 +65,8 @@ TEST(GraphMeasures, ShortestPath) {
   EXPECT_TRUE(shortest_path(g, 4, 0).empty());
 }
 
-class Project : public ::testing::Test {
+class Project : public FolderTest {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() /
-            ("neurolens_deps_" + std::to_string(::getpid()) + "_" +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-  void put(const std::string& path, const std::string& text) {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path, std::ios::binary) << text;
-  }
   DepsReport report(DepsLevel level = DepsLevel::file) {
     DepsRequest request;
     request.root = root_.string();
@@ -102,7 +86,6 @@ class Project : public ::testing::Test {
     }
     return out;
   }
-  fs::path root_;
 };
 
 using Edges = std::set<std::string>;

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "folder_support.hpp"
 #include "ignore.hpp"
 #include "neurolens/base/json.hpp"
 
@@ -15,20 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Tree : public ::testing::Test {
+class Tree : public FolderTest {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() /
-            ("neurolens_tree_" + std::to_string(::getpid()) + "_" +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-  void put(const std::string& path, const std::string& text) {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path, std::ios::binary) << text;
-  }
   std::string walked(const WalkOptions& options = {}) {
     const auto found = walk(root_.string(), options);
     EXPECT_TRUE(found.ok());
@@ -43,7 +31,6 @@ class Tree : public ::testing::Test {
     EXPECT_TRUE(made.ok());
     return std::move(made).value();
   }
-  fs::path root_;
 };
 
 TEST(Glob, StarsQuestionMarksAndSets) {
