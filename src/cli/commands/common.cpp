@@ -7,6 +7,7 @@
 #include "neurolens/analyze/insights.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/findings.hpp"
+#include "neurolens/run/run.hpp"
 #include "store.hpp"
 
 namespace neurolens::cli {
@@ -51,6 +52,24 @@ report::TextOptions text_options(const Context& context, std::optional<std::size
           context.terminal.colour(),
           run_path,
           report::what_to_do(insights, kInsights, context.terminal.width())};
+}
+
+Status keep_and_show(Context& context, const run::Run& measured, const std::string& path, bool json,
+                     SummaryText text) {
+  NEUROLENS_TRY(run::write_file(context.files, path, measured));
+  auto summary = analyze::summarise(measured);
+  if (!summary.ok()) return std::move(summary).error().at(path);
+  if (json) {
+    context.terminal.out(
+        report::summary_json(measured, *summary, std::nullopt, report::GroupBy::op));
+    return {};
+  }
+  constexpr std::size_t kRows = 10;
+  const std::string shown = report::summary_text(
+      measured, *summary,
+      text_options(context, kRows, report::GroupBy::op, path, measured, *summary));
+  text == SummaryText::on_stdout ? context.terminal.out(shown) : context.terminal.err(shown);
+  return {};
 }
 
 std::string csv_cell(std::string_view text) {

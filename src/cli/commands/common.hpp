@@ -32,6 +32,12 @@ report::TextOptions text_options(const Context& context, std::optional<std::size
                                  report::GroupBy by, const std::string& run_path,
                                  const run::Run& run, const analyze::Summary& summary);
 
+/// Writes what was measured to `path`, then shows its summary: as JSON on stdout, or as text there
+/// or, where stdout belongs to a program that was measured, on stderr.
+enum class SummaryText : std::uint8_t { on_stdout, on_stderr };
+Status keep_and_show(Context& context, const run::Run& measured, const std::string& path, bool json,
+                     SummaryText text = SummaryText::on_stdout);
+
 /// A cell of comma-separated values (RFC 4180), quoted where it must be.
 [[nodiscard]] std::string csv_cell(std::string_view text);
 

@@ -9,7 +9,6 @@
 #include "neurolens/base/text.hpp"
 #include "neurolens/capture/host.hpp"
 #include "neurolens/capture/peaks.hpp"
-#include "neurolens/run/run.hpp"
 #include "profile_program.hpp"
 #include "profile_workload.hpp"
 
@@ -121,18 +120,7 @@ class Profile final : public Command {
     { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(path)); }
     NEUROLENS_ASSIGN(run::Run measured, capture::profile_model(request_));
     measured.ceilings = ceilings;
-    NEUROLENS_TRY(run::write_file(context.files, path, measured));
-    auto summary = analyze::summarise(measured);
-    if (!summary.ok()) return std::move(summary).error().at(path);
-    if (json_) {
-      context.terminal.out(
-          report::summary_json(measured, *summary, std::nullopt, report::GroupBy::op));
-    } else {
-      constexpr std::size_t kRows = 10;
-      context.terminal.out(report::summary_text(
-          measured, *summary,
-          text_options(context, kRows, report::GroupBy::op, path, measured, *summary)));
-    }
+    NEUROLENS_TRY(keep_and_show(context, measured, path, json_));
     return kDone;
   }
 
@@ -145,11 +133,17 @@ class Profile final : public Command {
       return Error{Errc::out_of_range, "Warm-up iterations lie in [0, 1000000].", "--warmup"};
     }
     program_.warmup = static_cast<std::uint32_t>(warmup);
+    NEUROLENS_ASSIGN(program_.tags, tags());
+    return profile_program(context, program_);
+  }
+
+  Result<std::map<std::string, std::string>> tags() const {
+    std::map<std::string, std::string> out;
     for (const auto& text : tags_) {
       NEUROLENS_ASSIGN(const auto pair, split_pair("--tag", text, "KEY=VALUE"));
-      program_.tags[pair.first] = pair.second;
+      out[pair.first] = pair.second;
     }
-    return profile_program(context, program_);
+    return out;
   }
 
   Result<int> run_workload(Context& context) {
@@ -161,10 +155,7 @@ class Profile final : public Command {
     wanted.options.warmup = request_.warmup;
     NEUROLENS_ASSIGN(wanted.options.seed, seed_from(seed_));
     NEUROLENS_ASSIGN(wanted.ceilings, load_ceilings(context));
-    for (const auto& text : tags_) {
-      NEUROLENS_ASSIGN(const auto pair, split_pair("--tag", text, "KEY=VALUE"));
-      wanted.tags[pair.first] = pair.second;
-    }
+    NEUROLENS_ASSIGN(wanted.tags, tags());
     return profile_workload(context, wanted);
   }
 
@@ -198,10 +189,7 @@ class Profile final : public Command {
       }
       request_.inputs[text.substr(0, equals)] = text.substr(equals + 1);
     }
-    for (const auto& text : tags_) {
-      NEUROLENS_ASSIGN(const auto pair, split_pair("--tag", text, "KEY=VALUE"));
-      request_.tags[pair.first] = pair.second;
-    }
+    NEUROLENS_ASSIGN(request_.tags, tags());
     request_.command = context.argv;
     request_.isolated = true;
     request_.attention = context.attention;

@@ -1,11 +1,8 @@
 // `neurolens profile --workload SPEC`: an engine of neurolens as a Run.
 #include "profile_workload.hpp"
 
-#include <fmt/format.h>
-
 #include "common.hpp"
 #include "neurolens/capture/host.hpp"
-#include "neurolens/run/run.hpp"
 #include "neurolens/workloads/workloads.hpp"
 
 namespace neurolens::cli {
@@ -31,18 +28,7 @@ Result<int> profile_workload(Context& context, const WorkloadRequest& request) {
   options.attention = context.attention;
   NEUROLENS_ASSIGN(run::Run measured, capture::profile_engine(**workload, options, facts));
   measured.ceilings = request.ceilings;
-  NEUROLENS_TRY(run::write_file(context.files, request.output, measured));
-  auto summary = analyze::summarise(measured);
-  if (!summary.ok()) return std::move(summary).error().at(request.output);
-  if (request.json) {
-    context.terminal.out(
-        report::summary_json(measured, *summary, std::nullopt, report::GroupBy::op));
-  } else {
-    constexpr std::size_t kRows = 10;
-    context.terminal.out(report::summary_text(
-        measured, *summary,
-        text_options(context, kRows, report::GroupBy::op, request.output, measured, *summary)));
-  }
+  NEUROLENS_TRY(keep_and_show(context, measured, request.output, request.json));
   return kDone;
 }
 
