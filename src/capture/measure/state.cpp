@@ -118,6 +118,19 @@ StateSampler::Difference StateSampler::difference(Nanoseconds now) {
   return out;
 }
 
+void append(run::Iterations& iterations, Nanoseconds begin, Nanoseconds duration, bool observed,
+            bool warmup, const StateSampler::Difference& state) {
+  iterations.begin_ns.push_back(begin.count);
+  iterations.duration_ns.push_back(duration.count);
+  iterations.observed.push_back(observed ? 1 : 0);
+  iterations.warmup.push_back(warmup ? 1 : 0);
+  iterations.cpu_time_ns.push_back(state.cpu_time_ns);
+  iterations.steal_ns.push_back(state.steal_ns);
+  iterations.involuntary_switches.push_back(state.involuntary_switches);
+  iterations.page_faults.push_back(state.page_faults);
+  iterations.frequency_hz.push_back(state.frequency_hz);
+}
+
 bool mark_disturbed(run::Iterations& iterations, std::int64_t threads, double wanted) {
   const std::size_t count = iterations.duration_ns.size();
   iterations.disturbed.assign(count, 0);

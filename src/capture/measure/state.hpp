@@ -61,6 +61,10 @@ class StateSampler {
   std::int64_t next_steal_ns_ = 0;
 };
 
+/// One more row, with the state of the machine beside it; `disturbed` is filled at the end.
+void append(run::Iterations& iterations, Nanoseconds begin, Nanoseconds duration, bool observed,
+            bool warmup, const StateSampler::Difference& state);
+
 /// Fills `iterations.disturbed` by the rule above; `wanted` is the width relative to the median, as
 /// in CaptureRequest::target_interval_ratio. Returns false when the machine was busy throughout and
 /// therefore nothing was marked.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fit/order_statistics.hpp"
+#include "measure/pace.hpp"
 #include "measure/state.hpp"
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/random.hpp"
@@ -53,11 +54,7 @@ void PhaseRecorder::clear() {
 
 namespace {
 
-constexpr std::int64_t kDefaultWarmup = 5;
-constexpr std::int64_t kWarmupNs = 1'000'000'000;
-constexpr std::size_t kFewestPairs = 10;
 constexpr std::size_t kMostPairs = 200'000;  // of tiny iterations: more add memory, not knowledge
-constexpr std::int64_t kSettleNs = 200'000'000;
 constexpr std::size_t kMostTimelineEvents = 20'000;
 constexpr const char* kRest = "(outside phases)";
 
@@ -127,15 +124,7 @@ class Measuring {
     sampler_.end();
     if (!done.ok()) return done;
     const auto state = sampler_.difference(clock_.now());
-    rows_.begin_ns.push_back((begin - origin_).count);
-    rows_.duration_ns.push_back(duration.count);
-    rows_.observed.push_back(observed ? 1 : 0);
-    rows_.warmup.push_back(warmup ? 1 : 0);
-    rows_.cpu_time_ns.push_back(state.cpu_time_ns);
-    rows_.steal_ns.push_back(state.steal_ns);
-    rows_.involuntary_switches.push_back(state.involuntary_switches);
-    rows_.page_faults.push_back(state.page_faults);
-    rows_.frequency_hz.push_back(state.frequency_hz);
+    append(rows_, begin - origin_, duration, observed, warmup, state);
     if (observed) {
       take_phases(duration);
     } else if (!warmup) {
@@ -189,39 +178,21 @@ class Measuring {
 
   Status measure_pairs() {
     const Nanoseconds start = clock_.now();
-    std::size_t next_check = kFewestPairs;
+    Pace pace(options_.iterations, options_.time_limit, options_.target_interval_ratio);
     for (std::size_t pair = 0;; ++pair) {
       const auto elapsed = (clock_.now() - start).count;
-      if (options_.iterations) {
-        if (static_cast<std::int64_t>(pair) >= *options_.iterations) return {};
-      } else if (pair >= kMostPairs || (pair > 0 && elapsed >= options_.time_limit.count)) {
-        return {};
-      } else if (pair >= next_check && elapsed >= kSettleNs) {
-        next_check = pair + pair / 8 + 1;
-        const auto width = median_interval(latencies_).relative_width();
-        if (width && *width <= options_.target_interval_ratio) return {};
-      }
+      if (!options_.iterations && pair >= kMostPairs) return {};
+      if (pace.finished(pair, elapsed, latencies_)) return {};
       if (options_.attention.cancelled()) {
         if (pair == 0) return Error{Errc::cancelled, "Stopped before anything was measured.", {}};
         stopped_ = true;
         return {};
       }
-      report(pair, elapsed);
+      pace.report(options_.attention, pair, elapsed);
       const bool observed_first = random_.below(2) == 1;
       NEUROLENS_TRY(iterate(observed_first, false));
       NEUROLENS_TRY(iterate(!observed_first, false));
     }
-  }
-
-  void report(std::size_t pair, std::int64_t elapsed) {
-    if (elapsed < next_report_) return;
-    next_report_ = elapsed + 50'000'000;
-    const double done =
-        options_.iterations
-            ? static_cast<double>(pair) /
-                  static_cast<double>(std::max<std::int64_t>(*options_.iterations, 1))
-            : static_cast<double>(elapsed) / static_cast<double>(options_.time_limit.count);
-    options_.attention.report("measuring", std::min(done, 1.0));
   }
 
   run::Run assemble(const ProgramFacts& facts) {
@@ -375,7 +346,6 @@ class Measuring {
   bool keep_events_ = true;
   std::size_t observed_ = 0;
   std::int64_t warmup_ = 0;
-  std::int64_t next_report_ = 0;
   bool stopped_ = false;
 };
 

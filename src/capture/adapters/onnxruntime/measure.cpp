@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "fit/order_statistics.hpp"
+#include "measure/pace.hpp"
 #include "measure/state.hpp"
 #include "measure/visit.hpp"
 #include "neurolens/base/clock.hpp"
@@ -19,10 +20,6 @@ constexpr std::int64_t kEventsPerSegment = 200'000;
 /// Without --iterations, observation ends here: more events than this add files, not knowledge.
 constexpr std::int64_t kEventsInAll = 200'000;
 constexpr int kIterationsToPeak = 3;
-constexpr std::int64_t kDefaultWarmup = 5;
-constexpr std::int64_t kWarmupNs = 1'000'000'000;
-constexpr std::size_t kFewestPairs = 10;
-constexpr std::int64_t kSettleNs = 200'000'000;
 /// An observed session lives for this many times its loading, then another one takes its place:
 /// where its memory lies biases it (see fit/cut_estimates.hpp), and several average that out.
 constexpr std::int64_t kLivesPerLoading = 10;
@@ -116,16 +113,8 @@ class Loop {
     sampler_.end();
     if (!timing.ok()) return timing.error();
     const auto state = sampler_.difference(clock_.now());
-    auto& rows = out_.iterations;
-    rows.begin_ns.push_back((timing.value().begin - origin_).count);
-    rows.duration_ns.push_back(timing.value().duration.count);
-    rows.observed.push_back(observed ? 1 : 0);
-    rows.warmup.push_back(warmup ? 1 : 0);
-    rows.cpu_time_ns.push_back(state.cpu_time_ns);
-    rows.steal_ns.push_back(state.steal_ns);
-    rows.involuntary_switches.push_back(state.involuntary_switches);
-    rows.page_faults.push_back(state.page_faults);
-    rows.frequency_hz.push_back(state.frequency_hz);
+    append(out_.iterations, timing.value().begin - origin_, timing.value().duration, observed,
+           warmup, state);
     if (observed) {
       ++runs_in_segment_;
       ++observed_runs_;
@@ -175,15 +164,17 @@ class Loop {
 
   Status measure_pairs() {
     const Nanoseconds start = clock_.now();
-    next_check_ = kFewestPairs;
     visit_ = visit_for(median(warm_));
-    for (std::size_t pair = 0; !finished(pair, start);) {
+    Pace pace(request_.iterations, request_.time_limit, request_.target_interval_ratio);
+    const auto least = std::max(kSettleNs, kLoadingsToMeasure * first_loading_ns_);
+    const auto elapsed = [&] { return (clock_.now() - start).count; };
+    for (std::size_t pair = 0; !pace.finished(pair, elapsed(), latencies_, least);) {
       if (request_.attention.cancelled()) {
         if (pair == 0) return Error{Errc::cancelled, "Stopped before anything was measured.", {}};
         out_.stopped = "Stopped by the user.";
         break;
       }
-      report(pair, start);
+      pace.report(request_.attention, pair, elapsed());
       std::int64_t pairs = visit_.timed;
       if (request_.iterations)
         pairs = std::min(pairs, *request_.iterations - static_cast<std::int64_t>(pair));
@@ -196,32 +187,8 @@ class Loop {
       if (observe) measured_observed_ += static_cast<std::size_t>(pairs);
       pair += static_cast<std::size_t>(pairs);
     }
+    out_.interval_reached = pace.interval_reached();
     return {};
-  }
-
-  bool finished(std::size_t pairs, Nanoseconds start) {
-    if (request_.iterations) return static_cast<std::int64_t>(pairs) >= *request_.iterations;
-    const auto elapsed = (clock_.now() - start).count;
-    if (pairs >= 1 && elapsed >= request_.time_limit.count) return true;
-    const auto least = std::max(kSettleNs, kLoadingsToMeasure * first_loading_ns_);
-    if (pairs < next_check_ || elapsed < std::min(least, request_.time_limit.count)) return false;
-    next_check_ = pairs + pairs / 8 + 1;
-    const auto width = median_interval(latencies_).relative_width();
-    out_.interval_reached = width && *width <= request_.target_interval_ratio;
-    return out_.interval_reached;
-  }
-
-  void report(std::size_t pair, Nanoseconds start) {
-    const auto now = clock_.now();
-    if (now.count < next_report_) return;
-    next_report_ = now.count + 50'000'000;
-    const double done =
-        request_.iterations
-            ? static_cast<double>(pair) /
-                  static_cast<double>(std::max<std::int64_t>(*request_.iterations, 1))
-            : static_cast<double>((now - start).count) /
-                  static_cast<double>(std::max<std::int64_t>(request_.time_limit.count, 1));
-    request_.attention.report("measuring", std::min(done, 1.0));
   }
 
   std::shared_ptr<const Library> library_;
@@ -240,8 +207,6 @@ class Loop {
   std::int64_t runs_in_segment_ = 0;
   std::int64_t observed_runs_ = 0;
   std::size_t measured_observed_ = 0;
-  std::size_t next_check_ = kFewestPairs;
-  std::int64_t next_report_ = 0;
   Nanoseconds origin_;
   Nanoseconds opened_;
   std::int64_t loading_ns_ = 0;
