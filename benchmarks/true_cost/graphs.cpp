@@ -43,6 +43,12 @@ void matmul(ModelSpec& m, Text in, Text out, Text name) {
   weight(m, "square", {width(m), width(m)});
   node(m, "MatMul", {in, "square"}, out, name);
 }
+/// With weights of its own, as layers have: they come from beyond the core's cache when there are
+/// many.
+void layer(ModelSpec& m, Text in, Text out, Text name) {
+  weight(m, out + "_w", {width(m), width(m)});
+  node(m, "MatMul", {in, out + "_w"}, out, name);
+}
 /// Through a layer `times` as wide: two nodes of `times` the work of matmul.
 void through(ModelSpec& m, std::int64_t times, Text in, Text out, Text name, const char* between) {
   const auto n = width(m);
@@ -98,12 +104,14 @@ ModelSpec chain(const std::vector<std::int64_t>& dims, const std::vector<Part>& 
   return model;
 }
 
-/// Weights of a graph fit into a core's cache together: where they do not, an op that is added
-/// finds those of its like there and one that stands alone does not, and no slope tells the truth.
+/// Weights that parts share fit into a core's cache together: where they do not, an op that is
+/// added finds those of its like there and one that stands alone does not, and no slope tells the
+/// truth. `deep` has more than fit, each layer its own: there an added layer finds as little as the
+/// others.
 std::vector<Case> cases() {
   const Part r{"relu", relu}, t{"tanh", tanh_op}, s{"softmax", softmax}, a{"add", add},
       n{"norm", norm}, m{"matmul", matmul}, w{"wide", wide}, f{"ffn", feed_forward},
-      x{"attend", attend}, c{"conv", conv};
+      x{"attend", attend}, c{"conv", conv}, l{"layer", layer};
   std::vector<Case> out;
   out.push_back({"tiny_mlp", {1, 64}, repeat({m, a, r}, 20)});
   out.push_back({"mlp", {8, 256}, repeat({m, a, t}, 12)});
@@ -116,8 +124,9 @@ std::vector<Case> cases() {
   auto pair = repeat({r}, 12);
   pair.insert(pair.begin() + 3, m);
   pair.insert(pair.begin() + 9, w);
-  out.push_back({"known_ratio", {16, 128}, pair});
+  out.push_back({"known_ratio", {16, 128}, pair, 12});
   out.push_back({"softmax_mix", {64, 256}, repeat({m, s, m, a}, 4)});
+  out.push_back({"deep", {4, 512}, repeat({l, a, r}, 6), 4});
   return out;
 }
 

@@ -48,11 +48,21 @@ Result<double> take_turn(Bench& bench) {
   return median_of(times);
 }
 
-/// The parts of `one` with `one.more` more of `kind`, spread over the places where it stands.
+/// The parts of `one` with `one.more` more of `kind`, spread over the places where it stands, or
+/// over the whole when there is only one: a part beside its like finds other caches.
 std::vector<Part> longer(const Case& one, const std::string& kind) {
   const auto is = [&](const Part& p) { return kind == p.kind; };
   const int total = static_cast<int>(std::count_if(one.parts.begin(), one.parts.end(), is));
   std::vector<Part> out;
+  if (total == 1) {
+    const Part single = *std::find_if(one.parts.begin(), one.parts.end(), is);
+    const int places = static_cast<int>(one.parts.size());
+    for (int i = 0, added = 0; i < places; ++i) {
+      out.push_back(one.parts[static_cast<std::size_t>(i)]);
+      for (; added < one.more * (i + 1) / places; ++added) out.push_back(single);
+    }
+    return out;
+  }
   int added = 0;
   int seen = 0;
   for (const auto& part : one.parts) {

@@ -128,6 +128,7 @@ class OnnxSession final : public Session {
     } else if (request_.method == Method::cut) {
       run.notes.emplace_back("There is no optimised model to cut, so the ledger's times stand.");
     }
+    share_among_like_ops(run);
     return run;
   }
 

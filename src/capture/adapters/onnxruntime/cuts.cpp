@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
 #include "adapters/onnxruntime/cut_sessions.hpp"
 #include "adapters/onnxruntime/dtypes.hpp"
+#include "adapters/onnxruntime/estimate.hpp"
 #include "adapters/onnxruntime/measure.hpp"
 #include "adapters/onnxruntime/op_collector.hpp"
 #include "fit/cut_estimates.hpp"
 #include "fit/cut_search.hpp"
+#include "fit/like_ops.hpp"
 #include "fit/order_statistics.hpp"
 #include "measure/visit.hpp"
 #include "neurolens/base/clock.hpp"
@@ -38,6 +41,7 @@ constexpr double kWantedError = 0.1;
 constexpr double kDeviation = 0.05;  ///< Of the cut model from the original that is worth a note.
 constexpr std::int64_t kMostBytes = std::int64_t{256} << 20;  ///< Of the sessions of one batch.
 constexpr double kNormal95 = 1.959964;
+constexpr std::size_t kFewestLike = 5;  ///< Gaps that tell a spread to a third of itself.
 
 onnx::ObservedTensors observed_tensors(const run::Run& run) {
   onnx::ObservedTensors out;
@@ -110,7 +114,10 @@ class CutLab {
     NEUROLENS_TRY(choose_prefixes());
     NEUROLENS_TRY(run_batches());
     check_node_count();
-    apply(gaps());
+    Levels found = levels();
+    const double unseen = unseen_error(found);
+    for (auto& error : found.error_ns) error = std::hypot(error, unseen);
+    apply(gaps(found));
     if (sessions.unshared()) {
       run_.notes.push_back("Weights could not be shared between cuts: " + *sessions.unshared());
     }
@@ -325,12 +332,43 @@ class CutLab {
     return {};
   }
 
-  /// The gaps between 0 and the prefixes, as things stand.
-  [[nodiscard]] std::vector<GapTime> gaps() const {
-    Levels levels = levels_of(batches_);
-    levels.time_ns.insert(levels.time_ns.begin(), input_.call_ns);
-    levels.error_ns.insert(levels.error_ns.begin(),
-                           (input_.call_high_ns - input_.call_low_ns) / (2 * kNormal95));
+  [[nodiscard]] Levels levels() const {
+    Levels out = levels_of(batches_);
+    out.time_ns.insert(out.time_ns.begin(), input_.call_ns);
+    out.error_ns.insert(out.error_ns.begin(),
+                        (input_.call_high_ns - input_.call_low_ns) / (2 * kNormal95));
+    return out;
+  }
+
+  /// The error of a level that no batch shows, because every loading of that prefix has it: half of
+  /// the variance by which the gaps of like nodes differ beyond their errors. The lightest such
+  /// nodes tell it: they have the least room to differ truly.
+  [[nodiscard]] double unseen_error(const Levels& levels) const {
+    std::map<std::string, std::vector<OpBelief>> groups;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < prefixes_.size(); begin = prefixes_[i++]) {
+      if (prefixes_[i] - begin != 1 || node_ops_[begin].size() != 1) continue;
+      groups[work_of(run_.ops[node_ops_[begin][0]])].push_back(
+          {levels.time_ns[i + 1] - levels.time_ns[i],
+           std::hypot(levels.error_ns[i], levels.error_ns[i + 1])});
+    }
+    groups.erase("");
+    double least = std::numeric_limits<double>::infinity();
+    double spread = 0;
+    for (const auto& [work, gaps] : groups) {
+      if (gaps.size() < kFewestLike) continue;
+      double sum = 0;
+      for (const auto& gap : gaps) sum += gap.time_ns;
+      if (const double mean = sum / static_cast<double>(gaps.size()); mean < least) {
+        least = mean;
+        spread = spread_of_like_ops(gaps);
+      }
+    }
+    return spread / std::sqrt(2.0);
+  }
+
+  /// The gaps between 0 and the prefixes, as things stand; `levels` with their errors.
+  [[nodiscard]] std::vector<GapTime> gaps(const Levels& levels) const {
     if (request_.method == Method::cut) return gaps_by_cuts(levels, request_.seed);
     std::vector<GapBelief> beliefs;
     std::size_t begin = 0;
@@ -342,7 +380,7 @@ class CutLab {
   }
 
   [[nodiscard]] bool precise() const {
-    const auto all = gaps();
+    const auto all = gaps(levels());
     double total = 0;
     for (const auto& gap : all) total += gap.time_ns;
     return std::all_of(all.begin(), all.end(), [&](const GapTime& gap) {

@@ -1,12 +1,15 @@
 #include "adapters/onnxruntime/estimate.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "adapters/onnxruntime/assemble.hpp"
 #include "fit/estimates.hpp"
+#include "fit/like_ops.hpp"
 #include "fit/order_statistics.hpp"
 
 namespace neurolens::capture::ort {
@@ -60,9 +63,10 @@ Predicted predict(const CorrectionInput& input, const Calibration& calibration) 
   return out;
 }
 
+constexpr double kNormal95 = 1.959964;
+
 /// Standard error of a median, from its interval.
 double error_of(const MedianInterval& interval) {
-  constexpr double kNormal95 = 1.959964;
   if (!interval.low || !interval.high) return interval.median;
   return (*interval.high - *interval.low) / (2 * kNormal95);
 }
@@ -94,6 +98,14 @@ void write_ledger(run::Run& run, const CorrectionInput& input, const Calibration
   ledger.push_back({"call", calibration.observed_call_ns, std::nullopt, std::nullopt, 1.0});
   ledger.push_back({"unobserved_call", calibration.call_ns, calibration.call_low_ns,
                     calibration.call_high_ns, 1.0});
+}
+
+void move_to(run::Estimate& estimate, double time_ns) {
+  const std::int64_t below = estimate.time_ns - estimate.low_ns.value_or(estimate.time_ns);
+  const std::int64_t above = estimate.high_ns.value_or(estimate.time_ns) - estimate.time_ns;
+  estimate.time_ns = std::llround(time_ns);
+  estimate.low_ns = std::max<std::int64_t>(estimate.time_ns - below, 0);
+  estimate.high_ns = estimate.time_ns + above;
 }
 
 }  // namespace
@@ -151,6 +163,50 @@ void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
       fmt::format("{:.1f} us of a call belong to no op (binding inputs and outputs); the ops add "
                   "up to the rest.",
                   calibration.call_ns / 1000));
+}
+
+std::string work_of(const run::Op& op) {
+  if (!op.attributes_hash || op.outputs.empty()) return {};
+  std::string out =
+      fmt::format("{}|{}|{}|{}|{}", op.type, op.domain.value_or(""), op.provider.value_or(""),
+                  *op.attributes_hash, op.executions_per_iteration.value_or(1));
+  for (const auto* list : {&op.inputs, &op.outputs}) {
+    out += '>';
+    for (const auto& tensor : *list) {
+      if (!tensor.dtype || !tensor.shape) return {};
+      out += fmt::format("|{} {}", *tensor.dtype, fmt::join(*tensor.shape, "x"));
+    }
+  }
+  return out;
+}
+
+void share_among_like_ops(run::Run& run) {
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < run.ops.size(); ++i) {
+    if (!run.ops[i].estimate) continue;
+    if (auto work = work_of(run.ops[i]); !work.empty()) groups[std::move(work)].push_back(i);
+  }
+  std::map<std::size_t, double> shared;
+  double before = 0;
+  double after = 0;
+  for (const auto& [work, members] : groups) {
+    if (members.size() < 2) continue;
+    std::vector<OpBelief> beliefs;
+    for (const auto i : members) {
+      const auto& one = *run.ops[i].estimate;
+      const auto width =
+          static_cast<double>(one.high_ns.value_or(one.time_ns) - one.low_ns.value_or(one.time_ns));
+      beliefs.push_back({static_cast<double>(one.time_ns), width / (2 * kNormal95)});
+    }
+    const auto times = times_of_like_ops(beliefs);
+    for (std::size_t k = 0; k < members.size(); ++k) {
+      shared[members[k]] = times[k];
+      before += beliefs[k].time_ns;
+      after += times[k];
+    }
+  }
+  if (after <= 0) return;
+  for (const auto& [i, time] : shared) move_to(*run.ops[i].estimate, time * before / after);
 }
 
 }  // namespace neurolens::capture::ort

@@ -2,6 +2,8 @@
 /// Fills in the times per op of an assembled Run.
 #pragma once
 
+#include <string>
+
 #include "adapters/onnxruntime/calibrate.hpp"
 #include "adapters/onnxruntime/op_collector.hpp"
 #include "neurolens/run/types.hpp"
@@ -16,5 +18,14 @@ void estimate_observed(run::Run& run);
 /// the ledger into run.overhead. `plan` must be the one that the ops of `run` came from.
 void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
                         const Calibration& calibration, std::uint64_t seed);
+
+/// Equal for ops that do the same work: type, attributes, shapes, provider, number of executions.
+/// Empty where one of these is not known.
+[[nodiscard]] std::string work_of(const run::Op& op);
+
+/// Lets ops of equal work tell each other's time, as far as their errors leave it open
+/// (fit/like_ops.hpp). Their sum stays, and intervals keep their widths: what such ops have in
+/// common may be wrong for all of them.
+void share_among_like_ops(run::Run& run);
 
 }  // namespace neurolens::capture::ort
