@@ -183,6 +183,12 @@ TEST_F(Compare, LiveFindsTwiceTheWorkAndPassesFailuresOn) {
   ASSERT_TRUE(document.ok()) << outcome.out;
   EXPECT_TRUE(*document->find("interleaved")->as_bool());
   EXPECT_GT(*document->find("total")->find("ratio")->as_double(), 2);
+  // The spread of whole launches was measured, and says how many blocks to plan.
+  const auto* setup = document->find("setup");
+  EXPECT_TRUE(setup->find("fresh_spread_ratio")->as_double().has_value());
+  EXPECT_TRUE(setup->find("resident_spread_ratio")->is_null());
+  EXPECT_TRUE(setup->find("process_spread_ratio")->is_null());
+  EXPECT_GE(*setup->find("needed_blocks")->as_int(), 4);
   const auto failed = run({"compare", "--live", "--", "false", ":::", "true"});
   EXPECT_EQ(failed.status, 1);
   EXPECT_NE(failed.err.find("status 1"), std::string::npos) << failed.err;

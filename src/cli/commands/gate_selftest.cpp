@@ -193,10 +193,8 @@ class Selftest final : public Command {
                              [&](const auto& setting) { return setting.kernel == kernel; });
       if (at == list.end()) at = list.emplace(list.end());
       const auto& s = known.setup;
-      const bool stays = s.runner == capture::Runner::resident;
-      *at = {kernel, std::string(capture::to_string(s.runner)),
-             (stays ? s.resident_spread : s.fresh_spread).value_or(0), s.process_spread.value_or(0),
-             s.plan.needed};
+      *at = {kernel, std::string(capture::to_string(s.runner)), s.spread().value_or(0),
+             s.process_spread.value_or(0), s.plan.needed};
     }
     return known.setup;
   }

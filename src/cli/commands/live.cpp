@@ -240,22 +240,26 @@ Result<LiveSides> live_sides(const LiveRequest& request) {
 
 Result<LiveSetup> calibrate_live(Context& context, const LiveSides& sides) {
   LiveSetup setup;
-  if (sides.runner) {
-    setup.runner = *sides.runner;
-    return setup;
+  setup.runner = sides.runner.value_or(capture::Runner::fresh);
+  std::optional<Pilot> fresh;
+  std::optional<Pilot> resident;
+  if (sides.runner != capture::Runner::resident) {
+    NEUROLENS_ASSIGN(fresh, pilot(context, sides, capture::Runner::fresh));
+    if (!fresh) return setup;
+    setup.fresh_spread = fresh->spread;
   }
-  NEUROLENS_ASSIGN(const auto fresh, pilot(context, sides, capture::Runner::fresh));
-  if (!fresh) return setup;
-  NEUROLENS_ASSIGN(const auto resident, pilot(context, sides, capture::Runner::resident));
-  if (!resident) return setup;
-  setup.fresh_spread = fresh->spread;
-  setup.resident_spread = resident->spread;
+  if (sides.runner != capture::Runner::fresh) {
+    NEUROLENS_ASSIGN(resident, pilot(context, sides, capture::Runner::resident));
+    if (!resident) return setup;
+    setup.resident_spread = resident->spread;
+  }
   // The blocks that a precision takes grow with the square of the spread.
   const auto cost = [](const Pilot& p) { return p.spread * p.spread * p.seconds_per_block; };
-  const bool stays = cost(*resident) < cost(*fresh);
-  setup.runner = stays ? capture::Runner::resident : capture::Runner::fresh;
-  setup.process_spread = (stays ? resident : fresh)->process_spread;
-  setup.plan = analyze::plan_live((stays ? resident : fresh)->spread, sides.delta, sides.detect);
+  if (fresh && resident && cost(*resident) < cost(*fresh)) setup.runner = capture::Runner::resident;
+  const Pilot& chosen = setup.runner == capture::Runner::resident ? *resident : *fresh;
+  // Halves of a launch that is timed as a whole do not exist.
+  if (sides.baseline.reports_samples) setup.process_spread = chosen.process_spread;
+  setup.plan = analyze::plan_live(chosen.spread, sides.delta, sides.detect);
   return setup;
 }
 

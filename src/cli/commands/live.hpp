@@ -50,7 +50,12 @@ struct LiveSetup {
   capture::Runner runner = capture::Runner::fresh;
   std::optional<double> fresh_spread;  ///< Of a block's log ratio; nullopt: not calibrated.
   std::optional<double> resident_spread;
-  std::optional<double> process_spread;  ///< Of one process against another of the same program.
+  /// Of one process against another of the same program; nullopt for whole launches.
+  std::optional<double> process_spread;
+  /// Of the runner that was chosen.
+  [[nodiscard]] std::optional<double> spread() const {
+    return runner == capture::Runner::fresh ? fresh_spread : resident_spread;
+  }
   analyze::LivePlan plan;
 };
 
@@ -65,9 +70,10 @@ struct LiveOutcome {
 /// Errors: bad_request, with what is missing.
 Result<LiveSides> live_sides(const LiveRequest& request);
 
-/// Measures the baseline against itself in some blocks of each runner and takes the steadier one
-/// for the time it costs; plans as many blocks as its spread asks for. Where a runner is asked for,
-/// where only whole launches can be timed, and where a launch takes seconds, nothing is calibrated.
+/// Measures the baseline against itself in some blocks of each runner that is possible (one where
+/// it is asked for, where times per op are, and for programs), takes the steadier one for the time
+/// it costs, and plans as many blocks as its spread asks for. Where a block takes seconds, nothing
+/// is calibrated and the usual number is measured.
 Result<LiveSetup> calibrate_live(Context& context, const LiveSides& sides);
 
 /// Measures blocks until a verdict or the last look.

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -71,11 +72,17 @@ std::string setup_text(const LiveSides& sides, const LiveSetup& setup, std::int6
                   setup.runner == capture::Runner::fresh ? "fresh launches"
                                                          : "resident processes that take turns",
                   100 * sides.delta);
-  if (!setup.fresh_spread) return out;
-  out += fmt::format(
-      "a block's ratio varies by {:.2f} % with fresh launches, {:.2f} % with resident ones; one "
-      "process differs from another of the same program by {:.2f} %\n",
-      100 * *setup.fresh_spread, 100 * *setup.resident_spread, 100 * *setup.process_spread);
+  if (!setup.spread()) return out;
+  std::vector<std::string> facts;
+  if (setup.fresh_spread)
+    facts.push_back(fmt::format("{:.2f} % with fresh launches", 100 * *setup.fresh_spread));
+  if (setup.resident_spread)
+    facts.push_back(fmt::format("{:.2f} % with resident ones", 100 * *setup.resident_spread));
+  out += fmt::format("a block's ratio varies by {}", fmt::join(facts, ", "));
+  if (setup.process_spread)
+    out += fmt::format("; one process differs from another of the same program by {:.2f} %",
+                       100 * *setup.process_spread);
+  out += '\n';
   if (setup.plan.needed > setup.plan.blocks)
     out += fmt::format(
         "finding +{:.3g} % in 90 of 100 cases would take {} blocks here; {} are measured at most\n",
@@ -133,7 +140,7 @@ std::string live_json(const LiveSides& sides, const LiveOutcome& outcome,
   w.member("resident_spread_ratio", setup.resident_spread);
   w.member("process_spread_ratio", setup.process_spread);
   w.member("planned_blocks", setup.plan.blocks);
-  w.member("needed_blocks", setup.fresh_spread ? std::optional(setup.plan.needed) : std::nullopt);
+  w.member("needed_blocks", setup.spread() ? std::optional(setup.plan.needed) : std::nullopt);
   w.member("detect_ratio", sides.detect).end_object();
   write_ops(w, findings.ops, top);
   w.key("certificate");
