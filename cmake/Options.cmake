@@ -22,3 +22,9 @@ if(NEUROLENS_TOP_LEVEL)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${NEUROLENS_CCACHE})
   endif()
 endif()
+
+# Seconds that a test may take: a hang is one that nobody waits for. Sanitizers cost a factor of 2 to 15.
+set(NEUROLENS_TEST_TIMEOUT 300)
+if(NEUROLENS_SANITIZE)
+  set(NEUROLENS_TEST_TIMEOUT 1500)
+endif()

@@ -41,7 +41,8 @@ function(neurolens_room name)
                                ${PROJECT_BINARY_DIR}/generated)
     target_link_libraries(${id}_test PRIVATE neurolens_${id} neurolens_flags ${ARG_LINK} ${ARG_TEST_LINK}
                           fmt::fmt GTest::gtest_main)
-    gtest_discover_tests(${id}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${id} TIMEOUT 300)
+    gtest_discover_tests(${id}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${id}
+                         TIMEOUT ${NEUROLENS_TEST_TIMEOUT})
   endif()
   if(NEUROLENS_BUILD_BENCHMARKS AND benches)
     add_executable(${id}_bench ${benches})
