@@ -178,7 +178,8 @@ class CommandTask final : public agent::Task {
  private:
   [[nodiscard]] std::vector<std::string> argv() const {
     std::vector<std::string> line{"neurolens"};
-    for (const auto word : split(command_->name(), ' ')) line.emplace_back(word);
+    const std::string name(command_->name());  // the words are views of it
+    for (const auto word : split(name, ' ')) line.emplace_back(word);
     line.insert(line.end(), words_.options.begin(), words_.options.end());
     line.insert(line.end(), words_.positionals.begin(), words_.positionals.end());
     if (!words_.rest.empty()) line.emplace_back("--");
