@@ -25,4 +25,9 @@ namespace neurolens {
 /// slower.
 [[nodiscard]] std::string zlib_compress(std::string_view bytes, int level = 6);
 
+/// The same for large buffers: pieces of 512 KiB that are compressed side by side, each with what
+/// comes before it as its dictionary, joined to one stream. The bytes depend on the content alone,
+/// not on the machine. Threads: up to one per core while it runs.
+[[nodiscard]] std::string zlib_compress_parallel(std::string_view bytes, int level = 6);
+
 }  // namespace neurolens
