@@ -365,4 +365,17 @@ std::size_t Cursor::element_hint() const {
   return static_cast<std::size_t>(std::count(at_, close, ',')) + 1;
 }
 
+std::size_t Cursor::object_hint() const {
+  constexpr std::size_t kShortest = 64;  // of an object worth room before it is seen
+  const auto left = static_cast<std::size_t>(end_ - at_);
+  std::size_t lines = 0;
+  for (const char* at = at_; at + 1 < end_ && at[0] == '\n' && at[1] == '{';) {
+    ++lines;
+    at = static_cast<const char*>(
+        std::memchr(at + 1, '\n', static_cast<std::size_t>(end_ - at) - 1));
+    if (at == nullptr) break;
+  }
+  return std::min(lines, left / kShortest);
+}
+
 }  // namespace neurolens::run::detail

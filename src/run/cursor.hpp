@@ -52,6 +52,9 @@ class Cursor {
   bool plain_integers(bool& first, std::int64_t missing, std::vector<std::int64_t>& out);
   /// The number of elements when the open array holds no containers; a hint in all other cases.
   [[nodiscard]] std::size_t element_hint() const;
+  /// The number of objects of the open array when each stands on lines of its own, as the writer
+  /// puts them; a hint in all other cases, never more than the text that is left could hold.
+  [[nodiscard]] std::size_t object_hint() const;
 
   [[nodiscard]] bool ok() const { return message_ == nullptr; }
   /// parse_error with "line L, column C". Requires !ok().

@@ -119,7 +119,9 @@ void Emitter::object(const Object& object, const void* host, int depth) {
   for (const auto& field : object.fields) {
     out_ += separator;
     separator = ',';
-    key(field.key);
+    out_ += '"';
+    out_ += field.key;  // from our own table: nothing in it needs an escape
+    out_ += "\":";
     value(*field.type, field.look(host), depth);
   }
   out_ += '}';

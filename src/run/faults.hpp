@@ -19,6 +19,7 @@ class Path {
   void push(std::string_view key) { parts_.emplace_back(key); }
   void push(std::size_t index) { parts_.emplace_back(index); }
   void pop() { parts_.pop_back(); }
+  [[nodiscard]] std::size_t depth() const { return parts_.size(); }
   [[nodiscard]] std::string text() const {
     std::string out;
     for (const auto& part : parts_) {

@@ -201,7 +201,8 @@ class Reader {
         break;
       }
       case Kind::list:
-        read_list([&] { read_value(*type.element, rule, type.append(out), false); });
+        read_list([&] { read_value(*type.element, rule, type.append(out), false); },
+                  [&](std::size_t count) { type.reserve(out, count); });
         break;
       case Kind::map:
         read_map(type, rule, out);
@@ -258,9 +259,11 @@ class Reader {
     report(broken(rule, text));
   }
 
-  template <class ReadElement>
-  void read_list(ReadElement read_element) {
+  template <class ReadElement, class Reserve>
+  void read_list(ReadElement read_element, Reserve reserve) {
     cursor_.open_array();
+    // Only for lists of the root: a look ahead at every inner one would be quadratic.
+    if (path_.depth() == 1) reserve(cursor_.object_hint());
     std::size_t index = 0;
     for (bool first = true; cursor_.next_element(first); ++index) {
       path_.push(index);
@@ -325,7 +328,8 @@ class Reader {
   }
 
   void read_numbers(const Rule& rule, std::vector<double>& out) {
-    read_list([&] { read_value(TypeOf<double>::kType, rule, &out.emplace_back(), false); });
+    read_list([&] { read_value(TypeOf<double>::kType, rule, &out.emplace_back(), false); },
+              [&](std::size_t count) { out.reserve(count); });
   }
 
   void read_flags(const Rule& rule, std::vector<std::uint8_t>& out) {

@@ -98,6 +98,7 @@ struct Type {
   void* (*engage)(void*) = nullptr;                       // optional: makes a value
   const void* (*look)(const void*) = nullptr;             // optional: its value or null
   void* (*append)(void*) = nullptr;                       // list: a new last element
+  void (*reserve)(void*, std::size_t) = nullptr;          // list: room for so many
   std::size_t (*size)(const void*) = nullptr;             // list
   const void* (*at)(const void*, std::size_t) = nullptr;  // list
   void* (*insert)(void*, const std::string&) = nullptr;   // map: null when the key is there
@@ -220,6 +221,7 @@ struct TypeOf<std::vector<T>> {
     type.kind = Kind::list;
     type.element = &TypeOf<T>::kType;
     type.append = [](void* p) -> void* { return &static_cast<List*>(p)->emplace_back(); };
+    type.reserve = [](void* p, std::size_t count) { static_cast<List*>(p)->reserve(count); };
     type.size = [](const void* p) { return static_cast<const List*>(p)->size(); };
     type.at = [](const void* p, std::size_t i) -> const void* {
       return &(*static_cast<const List*>(p))[i];

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 
 #include "emitter.hpp"
 #include "migrate.hpp"
@@ -19,13 +20,11 @@ using detail::Claim;
 using detail::Document;
 using detail::Faults;
 
-/// Largest document, as text. 500 million samples fit.
-constexpr std::int64_t kMaxText = std::int64_t{4} << 30;
-
-/// A document after everything was judged.
+/// A document after everything but its hash was judged.
 struct Outcome {
   Run run;
   Report report;
+  std::optional<std::string> claimed_hash;  ///< Where the rest was right.
 };
 
 /// What a compressed document may grow to: columns of equal values shrink a thousandfold, so small
@@ -49,25 +48,24 @@ Error invalid_utf8(std::string_view text) {
           fmt::format("line {}", line)};
 }
 
-void judge_hash(const Document& document, Faults& faults) {
-  const std::string computed = detail::hash_content(document.run);
-  if (computed == document.head.content_hash) return;
-  faults.add("/content_hash",
-             fmt::format("Does not belong to this content, whose hash is {}: the document was "
-                         "changed after it was written.",
-                         computed));
+std::optional<Fault> judge_hash(const Run& run, std::string_view claimed) {
+  const std::string computed = detail::hash_content(run);
+  if (computed == claimed) return {};
+  return Fault{"/content_hash",
+               fmt::format("Does not belong to this content, whose hash is {}: the document was "
+                           "changed after it was written.",
+                           computed)};
 }
 
 Result<Outcome> judge_version_1(std::string_view text, const Claim& claim) {
   Document document;
   Faults faults;
   NEUROLENS_TRY(detail::read_structure(text, claim, document, faults));
-  if (faults.empty()) {
-    detail::check_relations(document.run, faults);
-    if (faults.empty()) judge_hash(document, faults);
-  }
-  return Outcome{std::move(document.run),
-                 {std::move(faults.list()), faults.saturated(), claim.major}};
+  if (faults.empty()) detail::check_relations(document.run, faults);
+  Outcome out{
+      std::move(document.run), {std::move(faults.list()), faults.saturated(), claim.major}, {}};
+  if (out.report.valid()) out.claimed_hash = std::move(document.head.content_hash);
+  return out;
 }
 
 Result<Outcome> judge_version_0(std::string_view text) {
@@ -100,13 +98,22 @@ Result<Outcome> judge_text(std::string_view text) {
   return judge_version_1(text, claim);
 }
 
-Result<Outcome> judge(std::string_view document) try {
+Result<Outcome> judge_content(std::string_view document) try {
   if (!looks_like_zstd(document)) return judge_text(document);
   NEUROLENS_ASSIGN(const std::string text,
                    zstd_decompress(document, expansion_limit(document.size())));
   return judge_text(text);
 } catch (const std::bad_alloc&) {
   return Error{Errc::out_of_memory, "There is not enough memory to read this Run.", ""};
+}
+
+Result<Outcome> judge(std::string_view document) {
+  NEUROLENS_ASSIGN(Outcome outcome, judge_content(document));
+  if (outcome.claimed_hash) {
+    if (auto fault = judge_hash(outcome.run, *outcome.claimed_hash))
+      outcome.report.faults.push_back(std::move(*fault));
+  }
+  return outcome;
 }
 
 Error as_error(const Report& report) {
@@ -138,6 +145,19 @@ Result<Run> read(std::string_view document) {
   NEUROLENS_ASSIGN(Outcome outcome, judge(document));
   if (!outcome.report.valid()) return as_error(outcome.report);
   return std::move(outcome.run);
+}
+
+Result<Unsealed> read_unsealed(std::string_view document) {
+  NEUROLENS_ASSIGN(Outcome outcome, judge_content(document));
+  if (!outcome.report.valid()) return as_error(outcome.report);
+  return Unsealed{std::move(outcome.run), std::move(outcome.claimed_hash)};
+}
+
+Status check_seal(const Run& run, const std::optional<std::string>& claimed_hash) {
+  if (!claimed_hash) return {};
+  auto fault = judge_hash(run, *claimed_hash);
+  if (!fault) return {};
+  return Error{Errc::invalid_document, std::move(fault->sentence), std::move(fault->pointer)};
 }
 
 Result<Run> read_file(FileSystem& files, const std::string& path) {

@@ -202,6 +202,29 @@ TEST(ContentHash, DependsOnContentAndNotOnIdentity) {
   EXPECT_NE(content_hash(run), before);
 }
 
+// Reading and judging the hash apart say together what reading alone says.
+TEST(ReadUnsealed, LeavesOnlyTheHashToBeJudged) {
+  const std::string right = to_json(make_run());
+  const auto read_right = read_unsealed(right);
+  ASSERT_TRUE(read_right.ok()) << read_right.error();
+  EXPECT_TRUE(read_right->claimed_hash);
+  EXPECT_TRUE(check_seal(read_right->run, read_right->claimed_hash).ok());
+
+  std::string changed = right;
+  const std::string name = "\"name\":\"lab\"";
+  changed.replace(changed.find(name), name.size(), "\"name\":\"bal\"");
+  const auto read_changed = read_unsealed(changed);
+  ASSERT_TRUE(read_changed.ok()) << read_changed.error();
+  const Status seal = check_seal(read_changed->run, read_changed->claimed_hash);
+  ASSERT_FALSE(seal.ok());
+  const auto whole = read(changed);
+  ASSERT_FALSE(whole.ok());
+  EXPECT_EQ(seal.error().text(), whole.error().text());
+
+  EXPECT_FALSE(read_unsealed("{}").ok());
+  EXPECT_TRUE(check_seal(read_right->run, std::nullopt).ok());
+}
+
 TEST(ContentHash, IsTheSameForTheFileAndForTheValue) {
   // The writer hashes the text it wrote; content_hash() streams. Sizes around the buffer's edge.
   for (const std::size_t iterations : {0u, 1u, 500u, 9000u}) {

@@ -3,6 +3,8 @@
 /// compressed; every function here takes both and tells them apart by content, not by name.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,8 @@ struct Report {
   [[nodiscard]] bool valid() const { return faults.empty(); }
 };
 inline constexpr std::size_t kMaxFaults = 100;
+/// Largest document, as text. 500 million samples fit.
+inline constexpr std::int64_t kMaxText = std::int64_t{4} << 30;
 
 /// Checks a document (bytes of a file, compressed or not) against schema and rules, and reports
 /// every fault with its place. Keys, types and the rules of single values come first; rules between
@@ -44,6 +48,18 @@ inline constexpr std::size_t kMaxFaults = 100;
 /// message holds the first fault and the number of the others.
 [[nodiscard]] Result<Run> read(std::string_view document);
 [[nodiscard]] Result<Run> read_file(FileSystem& files, const std::string& path);
+
+/// A Run of which everything was judged but the content hash.
+struct Unsealed {
+  Run run;
+  std::optional<std::string> claimed_hash;  ///< nullopt: version 0, which has none.
+};
+/// read() without the comparison of the hash, a third of its time: for a caller that computes on
+/// the Run while another thread calls check_seal(). Nothing made from the Run may leave the program
+/// before that has answered. Errors: those of read(), but for a wrong hash.
+[[nodiscard]] Result<Unsealed> read_unsealed(std::string_view document);
+/// Errors: invalid_document, in the words of read(). Never for nullopt.
+[[nodiscard]] Status check_seal(const Run& run, const std::optional<std::string>& claimed_hash);
 
 /// The JSON text of a Run, keys in schema order, one line per key of the root and per op;
 /// deterministic, content hash included. Requires: validate(run).valid().
