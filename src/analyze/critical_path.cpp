@@ -7,11 +7,11 @@
 namespace neurolens::analyze {
 
 std::vector<DataflowEdge> dataflow(const run::Run& run) {
-  const PlanView view(run);
+  const Lists consumers = links_of(run).consumers;
   std::vector<DataflowEdge> edges;
-  edges.reserve(view.consumers.items.size());
-  for (std::uint32_t op = 0; op < view.ops(); ++op) {
-    for (const auto* to = view.consumers.first(op); to != view.consumers.last(op); ++to)
+  edges.reserve(consumers.items.size());
+  for (std::uint32_t op = 0; op < run.ops.size(); ++op) {
+    for (const auto* to = consumers.first(op); to != consumers.last(op); ++to)
       edges.push_back({run::OpId(op), run::OpId(*to)});
   }
   std::sort(edges.begin(), edges.end());

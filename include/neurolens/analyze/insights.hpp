@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "neurolens/analyze/compare.hpp"
+#include "neurolens/analyze/critical_path.hpp"
 #include "neurolens/analyze/summary.hpp"
 #include "neurolens/base/result.hpp"
 #include "neurolens/run/types.hpp"
@@ -89,6 +90,8 @@ struct InsightInput {
   const run::Run* baseline = nullptr;  ///< With `comparison`, or neither.
   const Comparison* comparison = nullptr;
   std::string run_path = "RUN";  ///< Named in next steps.
+  /// dataflow(run) where the caller has it already; nullptr: it is computed.
+  const std::vector<DataflowEdge>* edges = nullptr;
 };
 
 /// Applies every rule. By gain, largest first; findings without a gain behind, by severity; ties in

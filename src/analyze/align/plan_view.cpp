@@ -76,9 +76,8 @@ Key family_of(std::string_view type) {
   return hash_text(type);
 }
 
-PlanView::PlanView(const run::Run& run) {
+PlanView::PlanView(const run::Run& run) : Links(links_of(run)) {
   take_atoms(run);
-  connect(run);
   sort_by_dataflow();
   content = run.ops.size();
   for (const auto& atom : atoms) content = mix(mix(mix(content, atom.op), atom.name), atom.exact);
@@ -120,7 +119,7 @@ void PlanView::take_atoms(const run::Run& run) {
   first_atom.push_back(static_cast<std::uint32_t>(atoms.size()));
 }
 
-void PlanView::connect(const run::Run& run) {
+Links links_of(const run::Run& run) {
   std::size_t outputs = 0;
   std::size_t inputs = 0;
   for (const auto& op : run.ops) {
@@ -147,9 +146,12 @@ void PlanView::connect(const run::Run& run) {
       if (found != nullptr && found->op != i) reads.emplace_back(i, found->op);
     }
   }
-  producers = make_lists(ops(), reads);
+  const auto ops = static_cast<std::uint32_t>(run.ops.size());
+  Links links;
+  links.producers = make_lists(ops, reads);
   for (auto& pair : reads) std::swap(pair.first, pair.second);
-  consumers = make_lists(ops(), reads);
+  links.consumers = make_lists(ops, reads);
+  return links;
 }
 
 /// Depth-first from the ops that nobody reads, inputs in their slots' order; an op comes after what

@@ -33,6 +33,13 @@ struct Lists {
   }
 };
 
+/// Who reads whose outputs, by the names of tensors.
+struct Links {
+  Lists producers;  ///< Ops whose outputs an op reads, in the order of its inputs.
+  Lists consumers;  ///< The reverse.
+};
+[[nodiscard]] Links links_of(const run::Run& run);
+
 struct Atom {
   std::uint32_t op = 0;
   bool last = false;  ///< Produces the op's outputs.
@@ -44,11 +51,9 @@ struct Atom {
   Key exact = 0;   ///< Type, and for an op of one atom also dtypes, shapes and attributes.
 };
 
-struct PlanView {
+struct PlanView : Links {
   std::vector<Atom> atoms;  ///< In plan order.
   std::vector<std::uint32_t> first_atom;
-  Lists producers;                   ///< Ops whose outputs an op reads.
-  Lists consumers;                   ///< The reverse.
   std::vector<std::uint32_t> order;  ///< Ops in an order that only the dataflow decides.
   std::vector<Key> type;             ///< Of the op itself.
   std::vector<bool> has_origin;      ///< Original nodes are known.
@@ -59,7 +64,6 @@ struct PlanView {
 
  private:
   void take_atoms(const run::Run& run);
-  void connect(const run::Run& run);
   void sort_by_dataflow();
 };
 

@@ -54,33 +54,35 @@ class GraphSurvey {
   GraphSurvey(const InsightInput& input, Surroundings& out)
       : run_(input.run),
         summary_(input.summary),
-        view_(input.run),
+        links_(links_of(input.run)),
+        ops_(static_cast<std::uint32_t>(run_.ops.size())),
+        edges_(input.edges),
         out_(out),
         time_(run_.ops.size()) {
     for (const auto& op : summary_.ops) time_[op.op.index()] = op.time_ns;
   }
 
   void all() {
-    if (view_.consumers.items.empty()) return;  // no names, no graph
+    if (links_.consumers.items.empty()) return;  // no names, no graph
     chains();
-    for (std::uint32_t op = 0; op < view_.ops(); ++op) {
-      const auto* first = view_.producers.first(op);
-      if (first == view_.producers.last(op)) continue;
+    for (std::uint32_t op = 0; op < ops_; ++op) {
+      const auto* first = links_.producers.first(op);
+      if (first == links_.producers.last(op)) continue;
       const run::Op& producer = run_.ops[*first];
       out_.ops[op].producer_name = producer.name;
       out_.ops[op].undoes_producer =
-          view_.producers.last(op) - first == 1 && consumers(*first) == 1 &&
+          links_.producers.last(op) - first == 1 && consumers(*first) == 1 &&
           turns_back(producer.type, run_.ops[op].type) && shape_survives(*first, op);
     }
     duplicates();
     constants();
-    if (const auto path = critical_path(run_, summary_, dataflow(run_)); path && path->time_ns > 0)
-      out_.run.parallelism = path->total_ns / path->time_ns;
+    const auto path = critical_path(run_, summary_, edges_ != nullptr ? *edges_ : dataflow(run_));
+    if (path && path->time_ns > 0) out_.run.parallelism = path->total_ns / path->time_ns;
   }
 
  private:
   [[nodiscard]] std::size_t consumers(std::uint32_t op) const {
-    return static_cast<std::size_t>(view_.consumers.last(op) - view_.consumers.first(op));
+    return static_cast<std::size_t>(links_.consumers.last(op) - links_.consumers.first(op));
   }
 
   /// Two transposes or casts only cancel when what comes out has the type and shape that went in.
@@ -93,14 +95,14 @@ class GraphSurvey {
 
   /// Follows single consumers that are element-wise; only the head of a chain is marked.
   void chains() {
-    std::vector<bool> member(view_.ops());
-    for (std::uint32_t head = 0; head < view_.ops(); ++head) {
+    std::vector<bool> member(ops_);
+    for (std::uint32_t head = 0; head < ops_; ++head) {
       if (member[head] || !can_lead(run_.ops[head].type)) continue;
       OpFacts& facts = out_.ops[head];
       facts.chain_text = run_.ops[head].type;
       std::uint32_t at = head;
       while (consumers(at) == 1) {
-        const std::uint32_t next = *view_.consumers.first(at);
+        const std::uint32_t next = *links_.consumers.first(at);
         if (next <= at || member[next] || !is_element_wise(run_.ops[next].type)) break;
         if (run_.ops[next].provider != run_.ops[head].provider) break;
         member[next] = true;
@@ -114,7 +116,7 @@ class GraphSurvey {
 
   void duplicates() {
     std::unordered_map<std::string, std::uint32_t> seen;
-    for (std::uint32_t op = 0; op < view_.ops(); ++op) {
+    for (std::uint32_t op = 0; op < ops_; ++op) {
       const run::Op& row = run_.ops[op];
       if (!row.attributes_hash || row.inputs.empty() || row.type.starts_with("Random")) continue;
       std::string key = row.type + '\n' + *row.attributes_hash;
@@ -142,7 +144,7 @@ class GraphSurvey {
           });
         }))
       return;
-    for (std::uint32_t op = 0; op < view_.ops(); ++op) {
+    for (std::uint32_t op = 0; op < ops_; ++op) {
       const run::Op& row = run_.ops[op];
       bool constant = !row.inputs.empty() && !row.outputs.empty();
       for (const auto& input : row.inputs)
@@ -161,7 +163,9 @@ class GraphSurvey {
 
   const run::Run& run_;
   const Summary& summary_;
-  PlanView view_;
+  Links links_;
+  std::uint32_t ops_;
+  const std::vector<DataflowEdge>* edges_;
   Surroundings& out_;
   std::vector<double> time_;
 };

@@ -29,9 +29,12 @@ Result<Findings> make_findings(const run::Run& run, FindingsRequest request) {
     out.comparison = std::move(compared).value();
   }
   out.history = std::move(request.history);
-  const analyze::InsightInput input{run, out.summary, out.baseline,
+  const analyze::InsightInput input{run,
+                                    out.summary,
+                                    out.baseline,
                                     out.comparison ? &*out.comparison : nullptr,
-                                    out.run_path.empty() ? "RUN" : out.run_path};
+                                    out.run_path.empty() ? "RUN" : out.run_path,
+                                    &out.edges};
   out.insights = analyze::find_insights(
       input, request.rules != nullptr ? *request.rules : analyze::RuleSet::builtin());
   return out;
@@ -99,11 +102,12 @@ std::string findings_json(const Findings& findings, const FindingsJsonOptions& o
   w.end_array();
   write_explanations(w);
   w.key("embedded_run");
-  if (options.run_file.empty()) {
+  const std::string_view file =
+      options.await_run_file ? options.await_run_file() : options.run_file;
+  if (file.empty()) {
     w.null();
   } else {
-    const std::string packed = looks_like_zstd(options.run_file) ? std::string(options.run_file)
-                                                                 : zstd_compress(options.run_file);
+    const std::string packed = looks_like_zstd(file) ? std::string(file) : zstd_compress(file);
     w.begin_object().member("file_name", run.run_id + ".run.json.zst");
     w.member("media_type", "application/zstd");
     w.member("size_bytes", static_cast<std::uint64_t>(packed.size()));
