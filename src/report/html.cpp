@@ -56,7 +56,7 @@ Block pack(std::string_view base64) {
   const auto bytes = base64_decode(base64);
   if (!bytes.ok()) return block;
   if (looks_like_zstd(bytes.value())) return block;  // the Run: nothing is left to win
-  std::string packed = base64_encode(zlib_compress(bytes.value(), kLevel));
+  std::string packed = base64_encode(zlib_compress_parallel(bytes.value(), kLevel));
   if (packed.size() < base64.size()) block.packed = std::move(packed);
   return block;
 }
@@ -64,8 +64,13 @@ Block pack(std::string_view base64) {
 /// The end of the string that begins after `begin`: the place of its quote, npos when there is
 /// none.
 std::size_t end_of_string(std::string_view text, std::size_t begin) {
-  std::size_t at = text.find_first_of("\"\\", begin);
-  while (at != std::string_view::npos && text[at] == '\\') at = text.find_first_of("\"\\", at + 2);
+  std::size_t at = text.find('"', begin);
+  while (at != std::string_view::npos) {
+    std::size_t escapes = at;
+    while (escapes > begin && text[escapes - 1] == '\\') --escapes;
+    if ((at - escapes) % 2 == 0) return at;
+    at = text.find('"', at + 1);
+  }
   return at;
 }
 
@@ -112,7 +117,7 @@ void write_document(std::string& out, std::string_view document) {
     out += escaped(document);
   } else {
     out += R"(<script type="text/plain" id="neurolens-document" data-encoding="deflate">)";
-    out += base64_encode(zlib_compress(document, kLevel));
+    out += base64_encode(zlib_compress_parallel(document, kLevel));
   }
   out += "</script>";
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,9 @@ struct FindingsJsonOptions {
   /// The file to embed for download (a Run, compressed or not); empty: none is embedded.
   std::string_view run_file;
   std::string neurolens_version = "0.0.0";
+  /// Asked for the file when all else is written, where another thread is still making it; its
+  /// answer must outlive the call. Empty function: `run_file` is it.
+  std::function<std::string_view()> await_run_file;
 };
 /// One JSON document, see schema/findings.schema.json: the contract with the front end. Bulk data
 /// are base64 columns. A plan of 10,000 ops takes some tens of milliseconds.

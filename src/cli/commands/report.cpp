@@ -49,31 +49,30 @@ class Report final : public Command {
   Result<int> run(Context& context) override {
     NEUROLENS_ASSIGN(const std::size_t budget, checked_budget());
     if (html_) NEUROLENS_TRY(report::served_page().status());  // before the work, not after it
-    NEUROLENS_ASSIGN(const auto rules, load_rules(context, rules_));
-    NEUROLENS_ASSIGN(const run::Run loaded, load_run(context, path_));
-    auto packed = pack(context.files, loaded);
-    std::optional<run::Run> baseline;
-    if (baseline_) {
-      NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_, {}, &loaded));
+    // The built-in rules compile while the Run is read; faults in the user's own come first.
+    const auto compiled = std::async(std::launch::async, [] { (void)analyze::RuleSet::builtin(); });
+    std::optional<analyze::RuleSet> own;
+    if (!rules_.empty()) {
+      NEUROLENS_ASSIGN(own, load_rules(context, rules_));
     }
-    report::FindingsRequest request;
-    request.run_path = path_;
-    request.rules = &rules;
-    request.compare.margin = margin_.value_or(request.compare.margin);
-    request.compare.force = force_;
-    if (baseline) {
-      request.baseline = &*baseline;
-      request.baseline_path = *baseline_;
-    }
-    NEUROLENS_ASSIGN(request.history, history_of(context, loaded));
-    NEUROLENS_ASSIGN(const auto findings, report::make_findings(loaded, std::move(request)));
-    NEUROLENS_TRY(write_files(context, findings, packed));
-    if (text_ || (!markdown_ && !json_ && !html_))
-      context.terminal.out(report::findings_text(findings, budget));
-    return kDone;
+    NEUROLENS_ASSIGN(const Subject subject, load_subject(context));
+    auto aside = check_and_pack(subject);
+    Result<int> answer = report_on(context, subject.run, aside, own, budget);
+    // A file that was changed is worse news than whatever its content led to.
+    if (aside.valid()) NEUROLENS_TRY(aside.get().status());
+    return answer;
   }
 
  private:
+  /// The Run reported on, and the bytes it came from.
+  struct Subject {
+    run::Run run;
+    std::optional<std::string> claimed_hash;  ///< Still to be compared.
+    std::string document;                     ///< Empty: the Run came from a store.
+  };
+  /// The file to embed, empty when none is wanted; an error when the Run's hash is wrong.
+  using Aside = std::future<Result<std::string>>;
+
   [[nodiscard]] Result<std::size_t> checked_budget() const {
     constexpr std::int64_t kDefault = 2000;
     constexpr std::int64_t kLeast = 50;
@@ -83,34 +82,84 @@ class Report final : public Command {
     return static_cast<std::size_t>(budget);
   }
 
-  /// The Run to embed, compressed while the analysis runs: the user's own bytes where it is a file.
-  [[nodiscard]] std::future<std::string> pack(FileSystem& files, const run::Run& loaded) const {
-    const bool wanted = (html_ || json_) && !no_embed_;
-    return std::async(wanted ? std::launch::async : std::launch::deferred, [this, &files, &loaded] {
-      auto own = files.read(path_);
-      const bool usable = own.ok() && !own->empty();  // a pipe can be read once only
-      const std::string text = usable ? std::move(own).value() : run::to_json(loaded);
+  [[nodiscard]] Result<Subject> load_subject(Context& context) const {
+    NEUROLENS_ASSIGN(const bool file, names_a_file(context, path_));
+    if (!file) {
+      NEUROLENS_ASSIGN(run::Run stored, load_run(context, path_));
+      return Subject{std::move(stored), {}, {}};
+    }
+    NEUROLENS_ASSIGN(std::string document, context.files.read(path_, Bytes{run::kMaxText}));
+    auto read = run::read_unsealed(document);
+    if (!read.ok()) return std::move(read).error().at(path_);
+    return Subject{std::move(read->run), std::move(read->claimed_hash), std::move(document)};
+  }
+
+  /// Compares the content hash and compresses what is to be embedded (the user's own bytes where
+  /// there are any), both while the analysis runs.
+  [[nodiscard]] Aside check_and_pack(const Subject& subject) const {
+    return std::async(std::launch::async, [this, &subject]() -> Result<std::string> {
+      Status sealed = run::check_seal(subject.run, subject.claimed_hash);
+      if (!sealed.ok()) return std::move(sealed).error().at(path_);
+      if (no_embed_ || (!html_ && !json_)) return std::string();
+      if (looks_like_zstd(subject.document)) return subject.document;
       constexpr int kQuick = 1;
-      return looks_like_zstd(text) ? text : zstd_compress(text, kQuick);
+      return subject.document.empty() ? zstd_compress(run::to_json(subject.run), kQuick)
+                                      : zstd_compress(subject.document, kQuick);
     });
   }
 
-  Status write_files(Context& context, const report::Findings& findings,
-                     std::future<std::string>& packed) const {
-    const auto write = [&](const std::optional<std::string>& path, const auto& make) -> Status {
-      if (!path) return {};
-      NEUROLENS_TRY(context.files.write_atomic(*path, make()));
+  [[nodiscard]] Result<int> report_on(Context& context, const run::Run& loaded, Aside& aside,
+                                      const std::optional<analyze::RuleSet>& own,
+                                      std::size_t budget) const {
+    std::optional<run::Run> baseline;
+    if (baseline_) {
+      NEUROLENS_ASSIGN(baseline, load_run(context, *baseline_, {}, &loaded));
+    }
+    report::FindingsRequest request;
+    request.run_path = path_;
+    request.rules = own ? &*own : nullptr;
+    request.compare.margin = margin_.value_or(request.compare.margin);
+    request.compare.force = force_;
+    if (baseline) {
+      request.baseline = &*baseline;
+      request.baseline_path = *baseline_;
+    }
+    NEUROLENS_ASSIGN(request.history, history_of(context, loaded));
+    NEUROLENS_ASSIGN(const auto findings, report::make_findings(loaded, std::move(request)));
+    NEUROLENS_TRY(write_files(context, findings, aside));
+    if (text_ || (!markdown_ && !json_ && !html_))
+      context.terminal.out(report::findings_text(findings, budget));
+    return kDone;
+  }
+
+  /// Nothing leaves before the Run's hash was found right.
+  Status write_files(Context& context, const report::Findings& findings, Aside& aside) const {
+    const auto write = [&](const std::optional<std::string>& path,
+                           std::string_view text) -> Status {
+      NEUROLENS_TRY(context.files.write_atomic(*path, text));
       context.terminal.err(fmt::format("wrote {}\n", printable(*path)));
       return {};
     };
-    NEUROLENS_TRY(write(markdown_, [&] { return report::findings_markdown(findings); }));
-    if (!json_ && !html_) return {};
-    const std::string run_file = no_embed_ ? "" : packed.get();
-    const std::string document = report::findings_json(findings, {run_file, kVersion});
-    NEUROLENS_TRY(write(json_, [&] { return document; }));
+    std::string document;
+    std::string embedded;
+    Status sealed;
+    const auto wait = [&]() -> std::string_view {
+      auto packed = aside.get();
+      sealed = packed.status();
+      if (packed.ok()) embedded = std::move(packed).value();
+      return embedded;
+    };
+    if (json_ || html_) {
+      document = report::findings_json(findings, {{}, kVersion, wait});
+    } else {
+      wait();
+    }
+    NEUROLENS_TRY(sealed);
+    if (markdown_) NEUROLENS_TRY(write(markdown_, report::findings_markdown(findings)));
+    if (json_) NEUROLENS_TRY(write(json_, document));
     if (!html_) return {};
     NEUROLENS_ASSIGN(const std::string page, report::html_page(document));
-    return write(html_, [&] { return page; });
+    return write(html_, page);
   }
 
   /// The trend of Runs like this one when it was named as one of the store.

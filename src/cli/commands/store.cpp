@@ -367,13 +367,17 @@ Result<store::Store> open_store(Context& context, const std::optional<std::strin
   return store::Store::open(context.files, folder.value_or(store::default_folder()), create);
 }
 
-Result<run::Run> load_run(Context& context, const std::string& name,
-                          const std::optional<std::string>& folder, const run::Run* like) {
+Result<bool> names_a_file(Context& context, const std::string& name) {
   NEUROLENS_ASSIGN(const auto file, context.files.info(name));
   // What looks like a path is meant as one: its absence is told as such.
-  const bool path =
-      name.find('/') != std::string::npos || name.ends_with(".json") || name.ends_with(".zst");
-  if (file || path) return run::read_file(context.files, name);
+  return file || name.find('/') != std::string::npos || name.ends_with(".json") ||
+         name.ends_with(".zst");
+}
+
+Result<run::Run> load_run(Context& context, const std::string& name,
+                          const std::optional<std::string>& folder, const run::Run* like) {
+  NEUROLENS_ASSIGN(const bool file, names_a_file(context, name));
+  if (file) return run::read_file(context.files, name);
   auto opened = open_store(context, folder, false);
   if (!opened.ok())
     return Error{Errc::not_found,

@@ -28,6 +28,9 @@ struct FilterOptions {
 Result<store::Store> open_store(Context& context, const std::optional<std::string>& folder,
                                 bool create);
 
+/// True when `name` means a file (it exists, or looks like a path) and not a Run of the store.
+Result<bool> names_a_file(Context& context, const std::string& name);
+
 /// The Run called `name`: a file if there is one of that name, else "@latest", "@baseline:NAME" or
 /// the beginning of an id in the store. A baseline is the one of the model, host and settings of
 /// `like`, where one is given.

@@ -37,6 +37,18 @@ void write(json::Writer& w, std::string_view key, std::string_view type, std::si
   w.key("data").raw("\"" + data + "\"").end_object();
 }
 
+/// 10^1 ... 10^22, the powers that a double holds exactly.
+constexpr std::array<double, 22> kPowers = {1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
+                                            1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+                                            1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/// The smallest power of ten above `size`, which is finite and above 0.
+double power_above(double size) {
+  if (size >= 1 && size < kPowers.back())
+    return *std::upper_bound(kPowers.begin(), kPowers.end(), size);
+  return std::pow(10.0, std::floor(std::log10(size)) + 1);
+}
+
 }  // namespace
 
 void write_column(json::Writer& w, std::string_view key, const std::vector<std::int64_t>& values,
@@ -89,7 +101,7 @@ double rounded(double number) {
   if (number == 0 || !std::isfinite(number)) return number;
   // Integers up to 15 digits are exact in the text anyway; the rest loses what no clock can tell.
   constexpr double kDigits = 1e6;
-  const double size = std::pow(10.0, std::floor(std::log10(std::abs(number))) + 1);
+  const double size = power_above(std::abs(number));
   if (size >= kDigits) return std::round(number / (size / kDigits)) * (size / kDigits);
   return std::round(number * (kDigits / size)) / (kDigits / size);
 }
