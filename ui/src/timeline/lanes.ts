@@ -8,7 +8,8 @@ import { Breath } from '../dom';
 import type { Events } from './columns';
 import type { TrackRow } from '../model';
 
-const kFan = 16;  // events below one block of the pyramid
+const kFanBits = 2;
+const kFan = 1 << kFanBits;  // events below one block of the pyramid
 
 export class Lane {
   /** Per event of this lane: its index in Events. */
@@ -83,6 +84,40 @@ export class Lane {
       step *= 2;
     }
     return search(this.begin, time, low, Math.min(this.begin.length, low + step + 1), false);
+  }
+
+  /** What the last run() met: the longest event of the run. */
+  runLongest = 0;
+
+  /**
+   * Passes over event `from` and those behind it that begin before `time`; returns the first one that does
+   * not. Blocks of the pyramid are taken whole where they lie within, so that the steps grow with the
+   * logarithm of the number of events. Nothing is allocated: this runs for every pixel of a frame.
+   */
+  run(from: number, time: number): number {
+    const { begin, end, pyramid } = this;
+    const n = begin.length;
+    let longest = from;
+    let length = (end[from] as number) - (begin[from] as number);
+    let i = from + 1;
+    let level = 0;  // of the blocks tried: 0 is single events
+    while (i < n) {
+      const bits = level * kFanBits;
+      const size = 1 << bits;
+      const last = i + size - 1;
+      if (last >= n || (begin[last] as number) >= time) {
+        if (level === 0) break;
+        --level;
+        continue;
+      }
+      const candidate = level === 0 ? i : ((pyramid[level - 1] as Uint32Array)[i >>> bits] as number);
+      const other = (end[candidate] as number) - (begin[candidate] as number);
+      if (other > length) { length = other; longest = candidate; }
+      i += size;
+      if (level < pyramid.length && (i & (size * kFan - 1)) === 0) ++level;
+    }
+    this.runLongest = longest;
+    return i;
   }
 
   /** The longest event in [from, to), which is not empty. */

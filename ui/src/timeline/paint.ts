@@ -29,14 +29,15 @@ export function paintLane(
   const back = word(look.back);
   row.fill(back);
   const step = (window.to - window.from) / pixels;
-  const n = lane.begin.length;
+  const { begin: begins, end: ends, busy } = lane;
+  const n = begins.length;
   let i = lane.endsAfter(window.from);
   while (i < n) {
-    const begin = lane.begin[i] as number;
+    const begin = begins[i] as number;
     if (begin >= window.to) break;
     const x = Math.max(0, Math.floor((begin - window.from) / step));
     if (x >= pixels) break;
-    const right = ((lane.end[i] as number) - window.from) / step;
+    const right = ((ends[i] as number) - window.from) / step;
     if (right >= x + 1) {
       const stop = Math.min(pixels, Math.max(x + 1, Math.round(right)));
       const colour = shade(look, lane.event[i] as number, marked, 1);
@@ -46,8 +47,8 @@ export function paintLane(
       ++i;
       continue;
     }
-    const j = Math.max(i + 1, lane.beginsFrom(window.from + (x + 1) * step, i));
-    const share = Math.min(1, ((lane.busy[j] as number) - (lane.busy[i] as number)) / step);
+    const j = lane.run(i, window.from + (x + 1) * step);
+    const share = Math.min(1, ((busy[j] as number) - (busy[i] as number)) / step);
     row[x] = shadeGroup(look, lane, i, j, marked, Math.max(kFaint, share));
     i = j;
   }
@@ -58,8 +59,9 @@ function shade(look: Look, event: number, marked: Uint8Array | null, opacity: nu
   return marked[event] ? word(look.accent) : mix(look.back, look.colour(event), opacity * kDimmed);
 }
 
+/** The colour of the run [from, to) that lane.run() met last. */
 function shadeGroup(look: Look, lane: Lane, from: number, to: number, marked: Uint8Array | null, opacity: number): number {
-  const longest = lane.event[lane.longest(from, to)] as number;
+  const longest = lane.event[lane.runLongest] as number;
   if (!marked) return mix(look.back, look.colour(longest), opacity);
   if (lane.marksIn(from, to) > 0) return word(look.accent);
   return shade(look, longest, marked, opacity);

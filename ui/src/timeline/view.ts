@@ -32,6 +32,7 @@ export class TimelineView {
   private readonly tip = h('div', { class: 'tip', hidden: true });
   private readonly context: CanvasRenderingContext2D;
   private readonly image = h('canvas');
+  private pixels: ImageData | null = null;
   private readonly rows: Row[] = [];
   private readonly height: number;
   private window: Window;
@@ -157,6 +158,15 @@ export class TimelineView {
     if (this.frame === 0) this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });
   }
 
+  /** Room for one row of pixels for each lane in sight; the same one from frame to frame. */
+  private stripes(pixels: number, lanes: number): ImageData {
+    if (this.pixels?.width === pixels && this.pixels.height === lanes) return this.pixels;
+    this.image.width = pixels;
+    this.image.height = lanes;
+    this.pixels = new ImageData(pixels, lanes);
+    return this.pixels;
+  }
+
   private draw(): void {
     if (this.width === 0) return;
     const started = performance.now();
@@ -169,13 +179,11 @@ export class TimelineView {
     const top = this.scroller.scrollTop;
     const seen = this.rows.filter((row) => row.top + row.height > top && row.top < top + this.height);
     const lanes = seen.filter((row) => row.lane !== null);
-    const data = new ImageData(pixels, Math.max(1, lanes.length));
+    const data = this.stripes(pixels, Math.max(1, lanes.length));
     const words = new Uint32Array(data.data.buffer);
     lanes.forEach((row, i) => {
       paintLane(words.subarray(i * pixels, (i + 1) * pixels), row.lane as Lane, look, w, this.marked, pixels);
     });
-    this.image.width = pixels;
-    this.image.height = data.height;
     this.image.getContext('2d')?.putImageData(data, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.imageSmoothingEnabled = false;
