@@ -149,11 +149,44 @@ TEST_F(Record, SignalsDoToAProgramWhatTheyAlwaysDo) {
 }
 
 TEST_F(Record, TerminatingTheObserverTerminatesTheProgram) {
+  // Without --foreground timeout signals its child, then the whole group: the program and the
+  // observer, which then counts two.
+  for (const char* timeout : {"timeout --foreground 1 ", "timeout 1 "}) {
+    const auto outcome = plainly(timeout + std::string(NEUROLENS_PROGRAM) +
+                                 " record --json -- sh -c 'trap \"trap : TERM; echo bye; exit 5\" "
+                                 "TERM; while :; do :; done'");
+    ASSERT_TRUE(outcome.out.starts_with("bye\n{")) << timeout << outcome.out.substr(0, 100);
+    EXPECT_EQ(parsed(outcome.out.substr(4)).find("exit_status")->as_int(), 5);
+  }
+}
+
+/// Records a program that goes on for a while after it was told to end; `kills` signal the
+/// observer, whose process is $observer. The program's process is in the file "pid" when they
+/// begin.
+std::string terminated(const std::string& at_term, const std::string& kills) {
+  return std::string(NEUROLENS_PROGRAM) + " record --json -- sh -c 'trap \"" + at_term +
+         "\" TERM; echo $$ >pid.new; mv pid.new pid; while :; do :; done' & observer=$!; "
+         "until [ -e pid ]; do sleep .02; done; " +
+         kills + " wait $observer; status=$?; kill -9 $(cat pid) 2>/dev/null; exit $status";
+}
+
+TEST_F(Record, SignalsWithinAMomentAreOne) {
+  // The next one only when the one before was delivered: pending ones are one anyway.
+  const std::string deliver =
+      "kill -TERM $observer; "
+      "while grep -qs \"^ShdPnd:.*[1-9a-f]\" /proc/$observer/status; do :; done; ";
   const auto outcome =
-      plainly(std::string("timeout --foreground 1 ") + NEUROLENS_PROGRAM +
-              " record --json -- sh -c 'trap \"echo bye; exit 5\" TERM; while :; do :; done'");
-  ASSERT_TRUE(outcome.out.starts_with("bye\n{")) << outcome.out.substr(0, 100);
-  EXPECT_EQ(parsed(outcome.out.substr(4)).find("exit_status")->as_int(), 5);
+      plainly(terminated("trap : TERM; sleep .6; exit 5", deliver + deliver + deliver));
+  EXPECT_EQ(outcome.status, 5) << outcome.err;
+  ASSERT_TRUE(outcome.out.starts_with("{")) << outcome.out.substr(0, 100);
+  EXPECT_EQ(parsed(outcome.out).find("exit_status")->as_int(), 5);
+}
+
+TEST_F(Record, ASecondSignalLaterEndsTheObserver) {
+  const auto outcome =
+      plainly(terminated(":", "kill -TERM $observer; sleep .5; kill -TERM $observer;"));
+  EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
 }
 
 TEST_F(Record, CtrlCDetachesFromAProcess) {
