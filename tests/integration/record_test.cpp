@@ -241,12 +241,23 @@ TEST_F(Record, AFunctionIsShownWithItsCallersCalleesAndLines) {
 }
 
 TEST_F(Record, TheThresholdIsAShare) {
-  for (const char* wrong : {"0", "-1", "101%", "five", "5%%", ""}) {
+  for (const char* wrong : {"0", "-1", "101%", "101", "nan", "five", "5%%", ""}) {
     const auto outcome = run({"record", "--threshold", wrong, "--", "true"});
     EXPECT_EQ(outcome.status, 2) << wrong;
     EXPECT_NE(outcome.err.find("--threshold"), std::string::npos) << outcome.err;
   }
-  EXPECT_EQ(run({"record", "--threshold", "0.5%", "--", "true"}).status, 0);
+  // 1 % to one reader, everything to another: nobody is asked to guess.
+  for (const std::string ambiguous : {"1", "5", "1.0"}) {
+    const auto outcome = run({"record", "--threshold", ambiguous, "--", "true"});
+    EXPECT_EQ(outcome.status, 2) << ambiguous;
+    EXPECT_NE(outcome.err.find("write " + ambiguous + "%"), std::string::npos) << outcome.err;
+  }
+  for (const auto& [text, share] :
+       {std::pair{"0.5%", 0.005}, std::pair{"1%", 0.01}, std::pair{"0.05", 0.05}}) {
+    const auto outcome = run({"record", "--json", "--threshold", text, "--", "true"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_DOUBLE_EQ(*parsed(outcome.out).find("threshold_ratio")->as_double(), share);
+  }
 }
 
 }  // namespace

@@ -13,15 +13,25 @@
 namespace neurolens::cli {
 namespace {
 
-/// "5%", "5" (percent) or "0.05": shares above 1 are percent. nullopt: no number in (0, 100].
-std::optional<double> parse_threshold(std::string_view text) {
-  const bool percent = text.ends_with('%');
-  if (percent) text.remove_suffix(1);
+/// "5%" or "0.05". A bare number from 1 on is refused: 1 could mean 1 % or everything.
+Result<double> parse_threshold(std::string_view text) {
+  const Error wrong{Errc::bad_request, "The threshold is a share such as 5% or 0.05.",
+                    "--threshold"};
+  std::string_view number = text;
+  const bool percent = number.ends_with('%');
+  if (percent) number.remove_suffix(1);
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  if (percent || value > 1) value /= 100;
-  if (!(value > 0 && value <= 1)) return std::nullopt;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (error != std::errc{} || end != number.data() + number.size() || !(value > 0)) return wrong;
+  if (!percent && value >= 1 && value <= 100) {
+    return Error{Errc::bad_request,
+                 fmt::format("A threshold without % is a fraction below 1: write {}% for {} "
+                             "percent.",
+                             text, text),
+                 "--threshold"};
+  }
+  if (percent) value /= 100;
+  if (value > 1) return wrong;
   return value;
 }
 
@@ -49,19 +59,14 @@ class Record final : public Command {
                   "Show functions of this executable or shared object only");
     options.choice("--unwind", {"dwarf", "fp"}, unwind_, "How stacks are walked");
     options.value("--threshold", "SHARE", threshold_,
-                  "Show functions from this own or cumulative share on");
+                  "Show functions from this own or cumulative share on: 5% or 0.05");
     options.flag("--json", json_,
                  "One JSON document on stdout, after what the program wrote there");
     options.example("neurolens record -o sleep.run.json -- ls -l /usr/bin");
   }
 
   Result<int> run(Context& context) override {
-    const auto threshold = parse_threshold(threshold_);
-    if (!threshold) {
-      return Error{Errc::bad_request, "The threshold is a share such as 5% or 0.05.",
-                   "--threshold"};
-    }
-    report_.threshold = *threshold;
+    NEUROLENS_ASSIGN(report_.threshold, parse_threshold(threshold_));
     options_.attention = context.attention;
     if (rate_) options_.rate_hz = *rate_;
     if (duration_ && !(*duration_ > 0 && *duration_ < 1e9)) {
