@@ -2,10 +2,12 @@
 // about them.
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <sstream>
 
 #include "json_schema.hpp"
 #include "neurolens/base/json.hpp"
+#include "neurolens/run/run.hpp"
 #include "program.hpp"
 
 namespace neurolens {
@@ -129,6 +131,37 @@ TEST_F(Record, PythonRunsAScriptAsEver) {
   const json::Value speedscope = parsed(read("s.json"));
   EXPECT_GT(speedscope.find("shared")->find("frames")->as_array()->size(), 5U);
   EXPECT_NE(read("stacks").find(';'), std::string::npos);
+}
+
+TEST_F(Record, LikeNamedFunctionsOfTwoLaunchesAreCompared) {
+  write("script.py",
+        "import json, re\n"
+        "text = json.dumps([{'a': i, 'b': str(i) * 3} for i in range(20000)])\n"
+        "for i in range(8):\n"
+        "    json.loads(text); re.findall(r'\\d+', text); sorted(text[:200000])\n");
+  std::map<std::string, int> common;  // names that both Runs have once
+  std::map<std::string, int> counts[2];
+  for (int i = 0; i < 2; ++i) {
+    const std::string file = std::to_string(i) + ".json";
+    const auto outcome = run({"record", "-o", file, "--", "/usr/bin/python3", "script.py"});
+    if (outcome.status != 0) GTEST_SKIP() << "/usr/bin/python3 is not here: " << outcome.err;
+    const auto kept = run::read_file(system_files(), at(file));
+    ASSERT_TRUE(kept.ok()) << kept.error();
+    for (const run::Op& op : kept->ops) ++counts[i][op.name];
+  }
+  for (const auto& [name, count] : counts[0]) {
+    const auto other = counts[1].find(name);
+    if (count == 1 && other != counts[1].end() && other->second == 1) common[name] = 0;
+  }
+  EXPECT_GT(common.size(), 5U);
+  const auto compared = run({"compare", "0.json", "1.json", "--json"});
+  ASSERT_NE(compared.out, "") << compared.err;
+  const json::Value comparison = parsed(compared.out);
+  for (const auto& op : *comparison.find("ops")->as_array()) {
+    const auto at = common.find(*op.find("name")->as_string());
+    if (at != common.end() && *op.find("alignment")->as_string() == "matched") ++at->second;
+  }
+  for (const auto& [name, matched] : common) EXPECT_EQ(matched, 1) << name;
 }
 
 TEST_F(Record, AProgramSeesTheSameOpenFilesAndEnvironment) {

@@ -1,6 +1,7 @@
 // A recording as a Run.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/file_system.hpp"
@@ -73,11 +74,31 @@ run::Profile memory_profile(const MemoryProfile& m) {
   return profile;
 }
 
-run::Op op_of(const FunctionCost& cost, const SampledProfile& p) {
+/// What to know a function by in another launch: its name, with the module's where several modules
+/// have one of that name. Not the module always: programs are compared with their own next version.
+class Identities {
+ public:
+  explicit Identities(const SampledProfile& p) : p_(p) {
+    for (const SampledFunction& f : p.functions) ++count_[f.name];
+  }
+  [[nodiscard]] std::string of(const SampledFunction& f) const {
+    const std::string name = utf8_or(f.name, "?");
+    if (count_.at(f.name) == 1) return name;
+    return utf8_or(std::string(file_name(p_.modules[f.module.index()].path)), "?") + ": " + name;
+  }
+
+ private:
+  const SampledProfile& p_;
+  std::map<std::string, int> count_;
+};
+
+run::Op op_of(const FunctionCost& cost, const SampledProfile& p, const Identities& identities) {
   const SampledFunction& f = p.functions[cost.function.index()];
   run::Op op;
   op.name = utf8_or(f.name, "?");
   op.type = op.name;
+  // Which functions a launch meets, and in which order of cost, is chance: compare() goes by this.
+  op.original_nodes.push_back({identities.of(f), op.type});
   op.phase = "other";
   op.provider = known(p.modules[f.module.index()].path);
   run::Estimate e;
@@ -144,9 +165,10 @@ run::Run to_run(const Recording& recording, const RecordOptions& options,
   run.config.options["rate_hz"] = shortest(options.rate_hz);
   run.config.options["unwind"] = options.unwind == Unwind::dwarf ? "dwarf" : "frame_pointers";
   run.tags = facts.tags;
+  const Identities identities(p);
   for (const FunctionCost& cost : function_costs(p)) {
     if (cost.own_samples == 0) break;  // sorted
-    run.ops.push_back(op_of(cost, p));
+    run.ops.push_back(op_of(cost, p, identities));
     run.samples.op_duration_ns.push_back({cost.own_time.count});
   }
   run::Iterations& i = run.samples.iterations;
