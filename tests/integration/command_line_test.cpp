@@ -4,6 +4,8 @@
 
 #include "json_schema.hpp"
 #include "make_run.hpp"
+#include "neurolens/analyze/critical_path.hpp"
+#include "neurolens/analyze/summary.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/run/run.hpp"
 #include "program.hpp"
@@ -204,7 +206,19 @@ TEST_F(CommandLine, AWorkflowLeavesARunOfItsSteps) {
   ASSERT_TRUE(kept.ok()) << kept.error();
   EXPECT_EQ(kept->workload.name, "pair");
   ASSERT_EQ(kept->ops.size(), 3U);
-  EXPECT_GE(kept->ops[0].estimate->time_ns, 50'000'000);
+  EXPECT_EQ(kept->ops[2].name, "c") << "in the order in which they began";
+  std::string notes;
+  for (const std::string& note : kept->notes) notes += note + "\n";
+  EXPECT_NE(notes.find("Critical path: a -> c."), std::string::npos) << notes;
+  EXPECT_NE(notes.find("on 2 workers"), std::string::npos) << notes;
+  // The same path comes out of the Run's own dataflow.
+  const auto edges = analyze::dataflow(*kept);
+  EXPECT_EQ(edges.size(), 2U);
+  const auto path = analyze::critical_path(*kept, analyze::summarise(*kept).value(), edges);
+  ASSERT_TRUE(path.has_value());
+  ASSERT_EQ(path->ops.size(), 2U);
+  EXPECT_EQ(kept->ops[path->ops[0].index()].name, "a");
+  EXPECT_GE(path->time_ns, 50e6);
   EXPECT_GE(kept->timeline->tracks.size(), 2U) << "a and b ran at the same time";
   const auto summary = run({"summary", "w.json"});
   EXPECT_EQ(summary.status, 0) << summary.err;

@@ -81,6 +81,7 @@ struct WorkflowDefinition {
 /// What became of one step (after matrix expansion).
 struct StepReport {
   std::string id;
+  std::vector<std::string> after;  ///< The steps that it waited for, in the order of the file.
   EndState state = EndState::done;
   bool resumed = false;  ///< Finished in an earlier run, not run again.
   std::uint32_t attempts = 0;
@@ -118,6 +119,7 @@ struct WorkflowOptions {
   std::string program;
   Attention attention;
   Control* control = nullptr;
+  /// Besides the probe, which sees a scope for every call of a step in any case.
   TaskObserver* observer = nullptr;
   std::uint64_t seed = 1;
 };

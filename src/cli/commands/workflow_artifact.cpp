@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/hash.hpp"
@@ -31,17 +32,72 @@ class Rows {
   std::vector<std::int64_t> busy_until_;
 };
 
+/// The steps that ran in this run, in the order in which they began: what a step waits for comes
+/// before it. Notes say what became of the others.
+std::vector<const exec::StepReport*> steps_that_ran(const exec::WorkflowReport& report,
+                                                    run::Run& run) {
+  std::vector<const exec::StepReport*> ran;
+  for (const exec::StepReport& step : report.steps) {
+    const std::string id = to_valid_utf8(step.id);
+    if (step.resumed) {
+      run.notes.push_back(fmt::format("Step {} ended in an earlier run.", id));
+      continue;
+    }
+    if (step.state != exec::EndState::done)
+      run.notes.push_back(fmt::format("Step {}: {}. {}", id, to_string(step.state),
+                                      to_valid_utf8(step.explanation)));
+    if (step.attempts > 0) ran.push_back(&step);  // a skipped one took no time
+  }
+  std::stable_sort(ran.begin(), ran.end(),
+                   [](const auto* a, const auto* b) { return a->begin < b->begin; });
+  return ran;
+}
+
+/// Dependencies are told as dataflow: every step writes what is named after it.
+run::Op op_of(const exec::StepReport& step, const std::set<std::string>& ids) {
+  run::Op op;
+  op.name = to_valid_utf8(step.id);
+  op.type = op.name.substr(0, op.name.find('['));  // instances of a matrix are of one type
+  op.phase = "other";
+  op.executions_per_iteration = step.attempts;
+  op.outputs.push_back({op.name, std::nullopt, std::nullopt});
+  for (const std::string& before : step.after) {
+    const std::string id = to_valid_utf8(before);
+    if (ids.contains(id)) op.inputs.push_back({id, std::nullopt, std::nullopt});
+  }
+  run::Estimate estimate;
+  estimate.time_ns = step.busy.count;
+  estimate.raw_time_ns = step.busy.count;
+  estimate.method = "observed";
+  op.estimate = estimate;
+  return op;
+}
+
+std::string seconds(Nanoseconds t) {
+  return fmt::format("{:.2f} s", static_cast<double>(t.count) * 1e-9);
+}
+
+void add_parallelism(const exec::WorkflowReport& report, run::Run& run) {
+  const exec::RunReport& r = report.run;
+  run.notes.push_back(fmt::format(
+      "Parallelism: the steps together took {} (work) and were done after {} on {} workers: "
+      "{:.2f}x. The longest chain of steps that wait for each other took {} (span), so that no "
+      "number of workers could give more than {:.2f}x.",
+      seconds(r.work), seconds(r.wall), r.workers, r.parallelism(), seconds(r.span),
+      r.most_parallelism()));
+  std::string path;
+  for (const std::string& id : report.critical_path)
+    path += (path.empty() ? "" : " -> ") + to_valid_utf8(id);
+  if (!path.empty()) run.notes.push_back("Critical path: " + path + ".");
+}
+
 void add_timeline(const std::vector<const exec::StepReport*>& steps, run::Run& run) {
-  std::vector<std::size_t> order(steps.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return steps[a]->begin < steps[b]->begin; });
   struct Event {
     std::int64_t row, op, begin, duration;
   };
   std::vector<Event> events;
   Rows rows;
-  for (const std::size_t i : order) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::int64_t begin = steps[i]->begin.count, busy = steps[i]->busy.count;
     events.push_back({rows.place(begin, begin + busy), static_cast<std::int64_t>(i), begin, busy});
   }
@@ -83,37 +139,15 @@ run::Run workflow_to_run(const exec::WorkflowReport& report, const std::string& 
   rows.observed = {1};
   rows.warmup = {0};
   rows.disturbed = {0};
-  std::vector<const exec::StepReport*> ran;
-  for (const exec::StepReport& step : report.steps) {
-    const std::string id = to_valid_utf8(step.id);
-    if (step.resumed) {
-      run.notes.push_back(fmt::format("Step {} ended in an earlier run.", id));
-      continue;
-    }
-    if (step.state != exec::EndState::done)
-      run.notes.push_back(fmt::format("Step {}: {}. {}", id, to_string(step.state),
-                                      to_valid_utf8(step.explanation)));
-    if (step.attempts == 0) continue;  // skipped: it took no time
-    run::Op op;
-    op.name = id;
-    op.type = id.substr(0, id.find('['));  // instances of a matrix are of one type
-    op.phase = "other";
-    op.executions_per_iteration = step.attempts;
-    run::Estimate estimate;
-    estimate.time_ns = step.busy.count;
-    estimate.raw_time_ns = step.busy.count;
-    estimate.method = "observed";
-    op.estimate = estimate;
-    run.samples.op_duration_ns.push_back({step.busy.count});
-    run.ops.push_back(std::move(op));
-    ran.push_back(&step);
+  run.config.options["workers"] = std::to_string(report.run.workers);
+  const std::vector<const exec::StepReport*> ran = steps_that_ran(report, run);
+  std::set<std::string> ids;
+  for (const exec::StepReport* step : ran) ids.insert(to_valid_utf8(step->id));
+  for (const exec::StepReport* step : ran) {
+    run.samples.op_duration_ns.push_back({step->busy.count});
+    run.ops.push_back(op_of(*step, ids));
   }
-  run.notes.push_back(fmt::format(
-      "Steps overlap: together they took {:.2f} s in {:.2f} s; the longest chain of steps that "
-      "wait for each other took {:.2f} s.",
-      static_cast<double>(report.run.work.count) * 1e-9,
-      static_cast<double>(report.run.wall.count) * 1e-9,
-      static_cast<double>(report.run.span.count) * 1e-9));
+  add_parallelism(report, run);
   add_timeline(ran, run);
   return run;
 }

@@ -12,6 +12,7 @@
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/exec/graph.hpp"
+#include "neurolens/exec/probe_observer.hpp"
 #include "state.hpp"
 
 namespace neurolens::exec {
@@ -69,6 +70,24 @@ std::string file_id(const std::string& id) {
   return out == id ? out : out + "-" + sha256(id).substr(0, 8);
 }
 
+/// The probe and the caller's observer, who may not be there.
+class Observers final : public TaskObserver {
+ public:
+  Observers(const CompiledGraph& graph, TaskObserver* other) : probe_(graph), other_(other) {}
+  void begin(TaskId task, std::uint32_t worker, std::uint32_t attempt, Nanoseconds now) override {
+    if (other_ != nullptr) other_->begin(task, worker, attempt, now);
+    probe_.begin(task, worker, attempt, now);
+  }
+  void end(TaskId task, std::uint32_t worker, Outcome outcome, Nanoseconds now) override {
+    probe_.end(task, worker, outcome, now);
+    if (other_ != nullptr) other_->end(task, worker, outcome, now);
+  }
+
+ private:
+  ProbeObserver probe_;
+  TaskObserver* other_;
+};
+
 class Runner {
  public:
   Runner(const Workflow::State& state, FileSystem& files, const WorkflowOptions& options)
@@ -90,13 +109,14 @@ class Runner {
     }
     NEUROLENS_ASSIGN(const CompiledGraph compiled, std::move(graph).compile());
     GraphRun run(compiled);
+    Observers observers(compiled, options_.observer);
     RunOptions wanted;
     wanted.mode = options_.mode;
     wanted.record_times = true;
     wanted.tokens = state_.definition.tokens;
     wanted.attention = options_.attention;
     wanted.control = options_.control;
-    wanted.observer = options_.observer;
+    wanted.observer = &observers;
     wanted.seed = options_.seed;
     wanted.shared_bytes = Bytes{64 << 20};
     NEUROLENS_TRY(run.run(executor, wanted));
@@ -407,10 +427,12 @@ class Runner {
     WorkflowReport out;
     out.name = state_.definition.name;
     out.run = run.report();
+    std::vector<std::vector<std::string>> after = predecessors();
     for (std::size_t i = 0; i < state_.steps.size(); ++i) {
       const TaskId task = handles_[i].task;
       StepReport step;
       step.id = state_.steps[i].id;
+      step.after = std::move(after[i]);
       step.state = run.state(task);
       const TaskTimes times = run.times(task);
       step.begin = times.begin;
@@ -433,6 +455,20 @@ class Runner {
     }
     for (const TaskId t : out.run.critical_path) out.critical_path.push_back(run.name(t));
     return out;
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::string>> predecessors() const {
+    std::vector<Edge> edges = state_.edges;
+    std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) {
+      return std::pair(a.to, a.from) < std::pair(b.to, b.from);
+    });
+    std::vector<std::vector<std::string>> after(state_.steps.size());
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      const bool twice =
+          i > 0 && edges[i - 1].to == edges[i].to && edges[i - 1].from == edges[i].from;
+      if (!twice) after[edges[i].to].push_back(state_.steps[edges[i].from].id);
+    }
+    return after;
   }
 
   static constexpr const char* kConditionFalse = "its condition was false";

@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <map>
 #include <thread>
 
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/file_system.hpp"
+#include "neurolens/probe/session.hpp"
+#include "neurolens/probe/trace.hpp"
 
 namespace neurolens::exec {
 namespace {
@@ -89,6 +92,24 @@ steps:
   EXPECT_EQ(r.critical_path.back(), "show");
   EXPECT_TRUE(json::parse(r.json()).ok());
   EXPECT_NE(r.text().find("values: 5 of 5 steps done"), std::string::npos) << r.text();
+}
+
+TEST_F(Workflows, EveryStepIsAScopeOfTheProbe) {
+  const Workflow w = parse(
+      "name: traced\nsteps:\n  one: {run: 'true'}\n  two: {run: 'false', retries: 1}\n"
+      "  both: {run: 'true', after: one}\n");
+  probe::SessionOptions session;
+  session.path = folder + "/trace";
+  ASSERT_TRUE(probe::start(session).ok());
+  const WorkflowReport report = run(w);
+  ASSERT_TRUE(probe::stop().ok());
+  EXPECT_EQ(step(report, "both").after, std::vector<std::string>{"one"});
+  probe::TraceInfo info;
+  const auto summary = probe::summarize_trace(session.path, &info);
+  ASSERT_TRUE(summary.ok()) << summary.error();
+  std::map<std::string, std::uint64_t> counts;
+  for (const probe::SiteSummary& s : *summary) counts[info.sites[s.site.index()].name] = s.count;
+  EXPECT_EQ(counts, (std::map<std::string, std::uint64_t>{{"one", 1}, {"two", 2}, {"both", 1}}));
 }
 
 TEST_F(Workflows, MatrixStepsMeetTheirCellAndAreJoinedByOthers) {
