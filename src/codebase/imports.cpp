@@ -55,30 +55,39 @@ class CImports {
     rest.remove_prefix(size);
     skip();
     if (word.starts_with("if")) {
-      dead_.push_back(word == "if" && rest.substr(0, 1) == "0" &&
-                      (rest.size() < 2 || !is_identifier_byte(rest[1])));
+      dead_.push_back(false);
+      mark(word == "if" && rest.substr(0, 1) == "0" &&
+           (rest.size() < 2 || !is_identifier_byte(rest[1])));
     } else if (word == "else" || word == "elif") {
-      if (!dead_.empty()) dead_.back() = false;
+      if (!dead_.empty()) mark(false);
     } else if (word == "endif") {
-      if (!dead_.empty()) dead_.pop_back();
+      if (dead_.empty()) return;
+      mark(false);
+      dead_.pop_back();
     } else if (word == "include" || word == "include_next" || word == "import") {
       if (rest.size() < 2 || (rest.front() != '"' && rest.front() != '<')) return;
       const std::size_t close = rest.find(rest.front() == '<' ? '>' : '"', 1);
       if (close == std::string_view::npos) return;
       RawImport made;
       made.form = rest.front() == '<' ? ImportForm::angled : ImportForm::quoted;
-      made.kind = std::find(dead_.begin(), dead_.end(), true) != dead_.end() ? ImportKind::inactive
-                                                                             : ImportKind::normal;
+      made.kind = dead_count_ > 0 ? ImportKind::inactive : ImportKind::normal;
       made.line = line;
       made.target = rest.substr(1, close - 1);
       out_.push_back(std::move(made));
     }
   }
 
+  // Marks the innermost branch as dead or alive.
+  void mark(bool dead) {
+    dead_count_ += (dead ? 1u : 0u) - (dead_.back() ? 1u : 0u);
+    dead_.back() = dead;
+  }
+
   std::string_view text_;
   std::span<const Segment> segments_;
   std::size_t next_ = 0;
   std::vector<bool> dead_;
+  std::size_t dead_count_ = 0;  ///< Of dead_, the true ones.
   std::vector<RawImport> out_;
 };
 
@@ -93,7 +102,7 @@ class TokenImports {
   }
 
  protected:
-  void advance() { token_ = tokens_.next(); }
+  void advance() { tokens_.next(&token_); }
   bool ended() const { return token_.kind == TokenKind::end; }
   bool at_word(std::string_view text) const {
     return token_.kind == TokenKind::word && token_.text == text;
@@ -157,17 +166,17 @@ class PythonImports : TokenImports {
  private:
   struct Block {
     std::uint32_t indent;
-    ImportKind kind;
+    ImportKind kind;  ///< Of an import inside, the blocks around it taken along.
   };
 
-  ImportKind kind() const {
-    ImportKind strongest = ImportKind::normal;
-    for (const Block& block : blocks_) {
-      if (block.kind == ImportKind::local) return ImportKind::local;
-      if (block.kind != ImportKind::normal && strongest != ImportKind::type_only)
-        strongest = block.kind;
-    }
-    return strongest;
+  ImportKind kind() const { return blocks_.empty() ? ImportKind::normal : blocks_.back().kind; }
+
+  void push(ImportKind own) {
+    const ImportKind around = kind();
+    const bool outer = around == ImportKind::local ||
+                       (own != ImportKind::local &&
+                        (own == ImportKind::normal || around == ImportKind::type_only));
+    blocks_.push_back({column_, outer ? around : own});
   }
 
   // At the first token of a statement. True when it was an import (then consumed).
@@ -190,7 +199,7 @@ class PythonImports : TokenImports {
         if (token_.is('.')) advance();
         type_checking = at_word("TYPE_CHECKING");
       }
-      blocks_.push_back({column_, type_checking ? ImportKind::type_only : ImportKind::conditional});
+      push(type_checking ? ImportKind::type_only : ImportKind::conditional);
       open_block_ = true;
       return false;
     }
@@ -202,7 +211,7 @@ class PythonImports : TokenImports {
   }
 
   bool block(ImportKind kind) {
-    blocks_.push_back({column_, kind});
+    push(kind);
     open_block_ = true;
     return false;
   }
@@ -413,6 +422,8 @@ class RustImports : TokenImports {
   }
 
  private:
+  static constexpr std::size_t kLongestPath = 1024;
+
   // One branch of a use tree: a::b::{c, d}, a::*, a as b.
   void tree(std::string path, ImportKind kind, std::uint32_t line, int depth) {
     if (token_.is(':', ':')) advance();
@@ -422,7 +433,8 @@ class RustImports : TokenImports {
         if (at_name()) advance();
         break;
       }
-      path += (path.empty() ? "" : "::") + std::string(token_.text);
+      // No real path is longer; unbounded, a tree of many leaves would repeat it for each.
+      if (path.size() < kLongestPath) path += (path.empty() ? "" : "::") + std::string(token_.text);
       advance();
       if (!token_.is(':', ':')) {
         if (at_word("as")) continue;

@@ -45,17 +45,24 @@ class BraceAnalyzer {
  public:
   BraceAnalyzer(std::string_view text, std::span<const Segment> segments, LanguageId language)
       : style_(info(language).functions),
-        language_(info(language).name),
         tokens_(text, segments, WordTable::of(language),
-                {style_ == FunctionStyle::c || language_ == "C#", false}) {
-    go_ = language_ == "Go";
+                {style_ == FunctionStyle::c || info(language).name == "C#", false}) {
+    const std::string_view name = info(language).name;
+    go_ = name == "Go";
+    rust_ = name == "Rust";
+    kotlin_ = name == "Kotlin";
+    java_ = name == "Java";
+    php_ = name == "PHP";
+    csharp_ = name == "C#";
+    swift_ = name == "Swift";
+    dart_ = name == "Dart";
     frames_.push_back({});
   }
 
   std::vector<FunctionMetrics> run(bool* balanced) {
-    for (token_ = tokens_.next(); token_.kind != TokenKind::end; token_ = tokens_.next()) {
+    for (tokens_.next(token_); token_->kind != TokenKind::end; tokens_.next(token_)) {
       step();
-      if (token_.kind != TokenKind::directive) previous_ = token_;
+      if (token_->kind != TokenKind::directive) std::swap(token_, previous_);
     }
     drop_pseudo();
     if (frames_.size() != 1) balanced_ = false;
@@ -73,6 +80,9 @@ class BraceAnalyzer {
   }
 
  private:
+  // Deep nests of named scopes would otherwise repeat all their names in that of each function.
+  static constexpr std::size_t kLongestName = 1024;
+
   struct Running {
     FunctionMetrics metrics;
     std::string_view simple_name;
@@ -94,25 +104,25 @@ class BraceAnalyzer {
   }
 
   void step() {
-    if (token_.kind == TokenKind::directive) return directive();
+    if (token_->kind == TokenKind::directive) return directive();
     if (control_ready_) place_body();
     if (leaving_) {
       leaving_ = false;
       const bool label =
-          (token_.kind == TokenKind::word && token_.word == Word::none) || token_.is('\'');
-      if (label && leave_line_ == token_.line) cognitive(false);
+          (token_->kind == TokenKind::word && token_->word == Word::none) || token_->is('\'');
+      if (label && leave_line_ == token_->line) cognitive(false);
     }
-    if (token_.kind == TokenKind::word) return word();
-    if (token_.kind == TokenKind::op) return op();
-    if (token_.kind == TokenKind::string && header_.extern_word)
+    if (token_->kind == TokenKind::word) return word();
+    if (token_->kind == TokenKind::op) return op();
+    if (token_->kind == TokenKind::string && header_.extern_word)
       header_.scope_word = true;  // extern "C" {
   }
 
   // A control structure's head is complete: what follows is its body.
   void place_body() {
-    if (token_.is('{')) return;
+    if (token_->is('{')) return;
     control_ready_ = false;
-    if (token_.is(';') || (token_.is(Word::branch) && previous_.is(Word::else_))) return;
+    if (token_->is(';') || (token_->is(Word::branch) && previous_->is(Word::else_))) return;
     Frame frame;
     frame.kind = FrameKind::block;
     frame.function = frames_.back().function;
@@ -123,30 +133,70 @@ class BraceAnalyzer {
   }
 
   void directive() {
-    const std::string_view name = token_.text;
+    const std::string_view name = token_->text;
     if (name == "if" || name == "ifdef" || name == "ifndef") {
-      branches_.push_back({frames_, parens_});
+      branches_.push_back({frames_.size(), frames_.size(), closed_.size(), parens_});
     } else if ((name == "else" || name == "elif") && !branches_.empty()) {
       // Each branch starts from the same braces; keep the functions found so far.
-      if (branches_.back().frames.size() != frames_.size() && branches_.size() < 64)
-        restore(branches_.back());
+      if (branches_.back().depth != frames_.size() && branches_.size() < kMostBranches)
+        restore(&branches_.back());
     } else if (name == "endif" && !branches_.empty()) {
-      branches_.pop_back();
+      end_branches();
     }
   }
 
+  static constexpr std::size_t kMostBranches = 64;  // deeper ones are not put back
+
+  // #if: what was open, so that #else can start from there. A copy of all frames at every #if would
+  // cost their product; instead, what a branch closes is kept in closed_, innermost frame first.
   struct Branch {
-    std::vector<Frame> frames;
+    std::size_t depth;   ///< frames_.size() at the #if.
+    std::size_t lowest;  ///< Frames from here up to depth are in closed_.
+    std::size_t closed;  ///< closed_.size() at the #if.
     int parens;
   };
-  void restore(const Branch& branch) {
-    while (frames_.size() > branch.frames.size()) pop_frame();
-    while (frames_.size() < branch.frames.size()) push(branch.frames[frames_.size()]);
-    parens_ = branch.parens;
+  struct Closed {
+    std::size_t index;
+    Frame frame;
+  };
+
+  void note_closed(const Frame& frame) {
+    if (branches_.empty() || branches_.size() >= kMostBranches) return;
+    Branch& branch = branches_.back();
+    if (frames_.size() >= branch.lowest) return;
+    closed_.push_back({frames_.size(), frame});
+    branch.lowest = frames_.size();
+  }
+
+  void restore(Branch* branch) {
+    while (frames_.size() > branch->depth) pop_frame();
+    for (std::size_t i = closed_.size(); i-- > branch->closed;) {
+      if (closed_[i].index == frames_.size()) push(closed_[i].frame);
+    }
+    closed_.resize(branch->closed);
+    branch->lowest = branch->depth;
+    parens_ = branch->parens;
+  }
+
+  // What the branch closed that was open before the branch around it, that one has closed as well.
+  void end_branches() {
+    const auto first = closed_.begin() + static_cast<std::ptrdiff_t>(branches_.back().closed);
+    branches_.pop_back();
+    if (branches_.empty()) return closed_.clear();
+    Branch& around = branches_.back();
+    const auto news = std::find_if(first, closed_.end(),
+                                   [&](const Closed& c) { return c.index < around.lowest; });
+    if (news != closed_.end()) around.lowest = closed_.back().index;
+    closed_.erase(first, news);
+  }
+
+  static bool is_named_scope(const Frame& frame) {
+    return frame.kind == FrameKind::scope && !frame.name.empty();
   }
 
   void push(const Frame& frame) {
     frames_.push_back(frame);
+    if (is_named_scope(frame)) scopes_.push_back(frame.name);
     Running* f = current();
     if (f == nullptr) return;
     f->nesting += frame.levels;
@@ -158,10 +208,12 @@ class BraceAnalyzer {
     if (Running* f = current()) {
       f->nesting -= frame.levels;
       if (frame.kind == FrameKind::function)
-        f->metrics.last_line = std::max(token_.line, f->metrics.first_line);
+        f->metrics.last_line = std::max(token_->line, f->metrics.first_line);
     }
     frames_.pop_back();
+    if (is_named_scope(frame)) scopes_.pop_back();
     parens_ = frame.parens;
+    note_closed(frame);
   }
 
   void drop_pseudo() {
@@ -171,12 +223,12 @@ class BraceAnalyzer {
   // ---- words
   // -------------------------------------------------------------------------------------
   void word() {
-    const bool member = previous_.is('.') || previous_.is('-', '>') || previous_.is('?', '.') ||
-                        previous_.is(':', ':');
-    switch (member && token_.word != Word::operator_ ? Word::none : token_.word) {
+    const bool member = previous_->is('.') || previous_->is('-', '>') || previous_->is('?', '.') ||
+                        previous_->is(':', ':');
+    switch (member && token_->word != Word::operator_ ? Word::none : token_->word) {
       case Word::branch:
         decision();
-        if (!previous_.is(Word::else_)) cognitive(true);
+        if (!previous_->is(Word::else_)) cognitive(true);
         return control(1);
       case Word::elif:
         decision();
@@ -208,8 +260,7 @@ class BraceAnalyzer {
       case Word::choose:
         if (!in_function()) return;
         cognitive(true);
-        pending_choice_ = language_ == "Rust" || language_ == "Kotlin" ||
-                          (language_ == "PHP" && token_.text == "match");
+        pending_choice_ = rust_ || kotlin_ || (php_ && token_->text == "match");
         return control(1);
       case Word::case_:
         decision();
@@ -232,7 +283,7 @@ class BraceAnalyzer {
         return;
       case Word::leave:
         leaving_ = true;
-        leave_line_ = token_.line;
+        leave_line_ = token_->line;
         return;
       case Word::scope:
         if (parens_ > 0 || angle_ > 0) return;
@@ -248,7 +299,7 @@ class BraceAnalyzer {
       case Word::operator_:
         header_.operator_word = true;
         header_.name = "operator";
-        header_.line = token_.line;
+        header_.line = token_->line;
         return;
       case Word::template_:
         template_next_ = true;
@@ -269,42 +320,42 @@ class BraceAnalyzer {
   }
 
   void plain_word() {
-    if (token_.word != Word::none || parens_ > 0 || angle_ > 0) return;
+    if (token_->word != Word::none || parens_ > 0 || angle_ > 0) return;
     ++header_.words;
     if (header_.scope_word) name_scope();
     if (header_.group) header_.words_after_group = true;
-    if (header_.function_word && !header_.group && !previous_.is('<') && !previous_.is(':')) {
-      header_.name = token_.text;
-      header_.line = token_.line;
+    if (header_.function_word && !header_.group && !previous_->is('<') && !previous_->is(':')) {
+      header_.name = token_->text;
+      header_.line = token_->line;
     }
   }
 
   // The scope's name: a word, a path (a::b), or what stands behind "for" in Rust.
   void name_scope() {
     std::string_view& name = header_.scope_name;
-    if (name.empty() || previous_.text == "for") {
-      name = token_.text;
-    } else if (previous_.is(':', ':') && token_.text.data() == name.data() + name.size() + 2) {
-      name = {name.data(), name.size() + 2 + token_.text.size()};
+    if (name.empty() || previous_->text == "for") {
+      name = token_->text;
+    } else if (previous_->is(':', ':') && token_->text.data() == name.data() + name.size() + 2) {
+      name = {name.data(), name.size() + 2 + token_->text.size()};
     }
   }
 
   void function_word() {
-    const bool swift_init = language_ == "Swift" && token_.text != "func";
+    const bool swift_init = swift_ && token_->text != "func";
     if (swift_init && frames_.back().kind != FrameKind::scope) return;
-    if (parens_ > 0 && language_ == "Rust") return;
+    if (parens_ > 0 && rust_) return;
     const std::string_view assigned = assigned_name();
     header_ = {};
     header_.function_word = true;
-    header_.line = token_.line;
-    if (swift_init) header_.name = token_.text;
+    header_.line = token_->line;
+    if (swift_init) header_.name = token_->text;
     if (style_ == FunctionStyle::js || go_) header_.scope_name = assigned;
     function_parens_ = parens_;
     control_ready_ = false;
   }
 
   void control(std::uint8_t levels) {
-    guard_ = token_.text == "guard";
+    guard_ = token_->text == "guard";
     control_pending_ = true;
     control_levels_ = levels;
     control_parens_ = parens_;
@@ -313,14 +364,14 @@ class BraceAnalyzer {
   // ---- operators
   // ---------------------------------------------------------------------------------
   void op() {
-    switch (token_.op) {
+    switch (token_->op) {
       case '(':
         return open_paren();
       case ')':
         return close_paren();
       case '[':
       case op2('[', '['):
-        if (style_ == FunctionStyle::c && token_.op == '[' && starts_lambda()) lambda_ = parens_;
+        if (style_ == FunctionStyle::c && token_->op == '[' && starts_lambda()) lambda_ = parens_;
         return;
       case '{':
         return open_brace();
@@ -351,7 +402,7 @@ class BraceAnalyzer {
       case '?':
         return question();
       case op2('?', ':'):
-        if (language_ == "Kotlin") {
+        if (kotlin_) {
           decision();
           logical_run('e');
         }
@@ -363,44 +414,43 @@ class BraceAnalyzer {
       case op2('|', '|'):
         return logical('|');
       case op2('=', '>'):
-        if (frames_.back().choice && parens_ == 0 && previous_.text != "_" &&
-            previous_.text != "default")
+        if (frames_.back().choice && parens_ == 0 && previous_->text != "_" &&
+            previous_->text != "default")
           decision();
-        arrow_ = style_ == FunctionStyle::js || language_ == "C#";
-        bare_arrow_ = previous_.kind == TokenKind::word;
+        arrow_ = style_ == FunctionStyle::js || csharp_;
+        bare_arrow_ = previous_->kind == TokenKind::word;
         return;
       case op2('-', '>'):
-        if (frames_.back().choice && parens_ == 0 && !previous_.is(Word::else_)) decision();
-        if (language_ == "Kotlin" && previous_.is(Word::else_)) control_ready_ = false;
-        arrow_ = language_ == "Java";
-        bare_arrow_ = previous_.kind == TokenKind::word;
+        if (frames_.back().choice && parens_ == 0 && !previous_->is(Word::else_)) decision();
+        if (kotlin_ && previous_->is(Word::else_)) control_ready_ = false;
+        arrow_ = java_;
+        bare_arrow_ = previous_->kind == TokenKind::word;
         return;
       default:
         if (header_.operator_word && !header_.group && header_.name == "operator")
-          header_.line = token_.line;
+          header_.line = token_->line;
         return;
     }
   }
 
   bool starts_lambda() const {
     if (!in_function() && !header_.assigned && parens_ == 0) return false;
-    if (previous_.kind == TokenKind::word)
-      return previous_.is(Word::return_) || previous_.word == Word::other;
-    return previous_.kind == TokenKind::op && !previous_.is(')') && !previous_.is(']') &&
-           !previous_.is('>') && !previous_.is('[');
+    if (previous_->kind == TokenKind::word)
+      return previous_->is(Word::return_) || previous_->word == Word::other;
+    return previous_->kind == TokenKind::op && !previous_->is(')') && !previous_->is(']') &&
+           !previous_->is('>') && !previous_->is('[');
   }
 
   void assignment() {
-    if (token_.is('=') && previous_.is(']')) {
+    if (token_->is('=') && previous_->is(']')) {
       // [=] captures, or x[i] = ...; neither names anything.
-    } else if (previous_.kind == TokenKind::word) {
-      assign_name_ = previous_.text;
+    } else if (previous_->kind == TokenKind::word) {
+      assign_name_ = previous_->text;
       assign_parens_ = parens_;
     }
-    if (!token_.is('=') || parens_ > 0 || angle_ > 0) return;
+    if (!token_->is('=') || parens_ > 0 || angle_ > 0) return;
     if (header_.operator_word && !header_.group) return;  // operator=
-    if (language_ == "Kotlin" && header_.function_word && header_.group)
-      return expression_function();
+    if (kotlin_ && header_.function_word && header_.group) return expression_function();
     header_.assigned = true;
   }
 
@@ -414,7 +464,7 @@ class BraceAnalyzer {
     f.metrics.name = qualified(header_.name);
     f.simple_name = header_.name;
     f.metrics.first_line = header_.line;
-    f.metrics.last_line = token_.line;
+    f.metrics.last_line = token_->line;
     f.metrics.parameters = header_.parameters;
     functions_.push_back(std::move(f));
     header_ = {};
@@ -424,12 +474,12 @@ class BraceAnalyzer {
     if (!in_function()) return;
     const std::string_view text = tokens_.text();
     const char next = tokens_.offset() < text.size() ? text[tokens_.offset()] : '\0';
-    if (language_ == "Rust" || language_ == "Kotlin" || language_ == "Go") return;
+    if (rust_ || kotlin_ || go_) return;
     const bool closes = next == ':' || next == ')' || next == ',' || next == ';' || next == '>' ||
                         next == '=' || next == ']';
-    if (closes || previous_.is('<') || previous_.is(',')) return;
-    const bool loose = language_ == "C#" || language_ == "Swift" || language_ == "Dart";
-    if (loose && !token_.space_before) return;
+    if (closes || previous_->is('<') || previous_->is(',')) return;
+    const bool loose = csharp_ || swift_ || dart_;
+    if (loose && !token_->space_before) return;
     decision();
     cognitive(true);
     last_logical_ = 0;
@@ -437,18 +487,19 @@ class BraceAnalyzer {
 
   void logical(char kind) {
     if (!in_function()) return;
-    if (kind == '&' && token_.kind == TokenKind::op) {
+    if (kind == '&' && token_->kind == TokenKind::op) {
       // a && b, not T&& x: spaces on both sides or on none, and an operand before.
       const std::string_view text = tokens_.text();
       const char next = tokens_.offset() < text.size() ? text[tokens_.offset()] : '\0';
       const bool space_after = next == ' ' || next == '\n' || next == '\r' || next == '\t';
-      if (style_ == FunctionStyle::c && token_.space_before != space_after) return;
+      if (style_ == FunctionStyle::c && token_->space_before != space_after) return;
       if (next == ')' || next == ',' || next == '>' || next == '.') return;
     }
-    const bool operand = previous_.kind != TokenKind::op || previous_.is(')') ||
-                         previous_.is(']') || previous_.is('}') || previous_.is('>') ||
-                         previous_.is('?') || previous_.is('+', '+') || previous_.is('-', '-');
-    if (!operand || (previous_.kind == TokenKind::word && previous_.word == Word::return_)) return;
+    const bool operand = previous_->kind != TokenKind::op || previous_->is(')') ||
+                         previous_->is(']') || previous_->is('}') || previous_->is('>') ||
+                         previous_->is('?') || previous_->is('+', '+') || previous_->is('-', '-');
+    if (!operand || (previous_->kind == TokenKind::word && previous_->word == Word::return_))
+      return;
     decision();
     logical_run(kind);
   }
@@ -463,7 +514,7 @@ class BraceAnalyzer {
   void open_paren() {
     if (angle_ == 0 && parens_ == 0 && names_group()) {
       header_.name = header_.operator_word ? "operator" : group_name();
-      if (!header_.operator_word || header_.line == 0) header_.line = previous_.line;
+      if (!header_.operator_word || header_.line == 0) header_.line = previous_->line;
       header_.parameters = 0;
       header_.words_after_group = false;
       in_group_ = true;
@@ -474,16 +525,16 @@ class BraceAnalyzer {
       in_group_ = parens_ == 0;
       group_start_ = tokens_.offset();
     }
-    if (Running* f = current(); f != nullptr && previous_.kind == TokenKind::word &&
-                                previous_.text == f->simple_name && !f->simple_name.empty()) {
+    if (Running* f = current(); f != nullptr && previous_->kind == TokenKind::word &&
+                                previous_->text == f->simple_name && !f->simple_name.empty()) {
       f->recursive = true;
     }
-    groups_.push_back({last_logical_, 0, tokens_.offset()});
+    groups_.push_back({last_logical_, 0});
     last_logical_ = 0;
     ++parens_;
   }
 
-  std::string_view group_name() const { return previous_.text; }
+  std::string_view group_name() const { return previous_->text; }
 
   // May the group that opens now be a parameter list?
   bool names_group() const {
@@ -491,29 +542,25 @@ class BraceAnalyzer {
     const FrameKind frame = frames_.back().kind;
     if (style_ == FunctionStyle::js) {
       const bool place = frame == FrameKind::scope || frame == FrameKind::init;
-      return place && previous_.kind == TokenKind::word && previous_.word == Word::none &&
+      return place && previous_->kind == TokenKind::word && previous_->word == Word::none &&
              !header_.function_word && frames_.size() > 1;
     }
     if (frame != FrameKind::scope || header_.ctor_init || header_.assigned) return false;
     if (header_.operator_word)
-      return !(previous_.is(Word::operator_));  // operator() has its own pair first
-    if (previous_.is('>')) return header_.words > 0;
-    if (previous_.kind != TokenKind::word || previous_.word != Word::none) return false;
+      return !(previous_->is(Word::operator_));  // operator() has its own pair first
+    if (previous_->is('>')) return header_.words > 0;
+    if (previous_->kind != TokenKind::word || previous_->word != Word::none) return false;
     if (!header_.group) return true;
     // A later group: the first was a macro, unless this one looks like an annotation.
-    const bool shouts = std::none_of(previous_.text.begin(), previous_.text.end(),
+    const bool shouts = std::none_of(previous_->text.begin(), previous_->text.end(),
                                      [](char c) { return c >= 'a' && c <= 'z'; });
     return !shouts;
   }
 
   void close_paren() {
     if (!groups_.empty()) {
-      const Group& group = groups_.back();
-      last_logical_ = group.logical;
-      const std::string_view inside =
-          tokens_.text().substr(group.start, tokens_.offset() - 1 - group.start);
-      last_parameters_ =
-          inside.find_first_not_of(" \t\r\n") == std::string_view::npos ? 0 : group.commas + 1;
+      last_logical_ = groups_.back().logical;
+      last_parameters_ = previous_->is('(') ? 0 : groups_.back().commas + 1;
       groups_.pop_back();
     }
     if (parens_ == 0) {
@@ -528,16 +575,14 @@ class BraceAnalyzer {
       const std::string_view inside =
           tokens_.text().substr(group_start_, close - std::min(close, group_start_));
       header_.group_text = inside;
-      const bool empty = inside.find_first_not_of(" \t\r\n") == std::string_view::npos;
-      header_.parameters = empty || inside == "void" ? 0 : header_.parameters + 1;
+      header_.parameters = previous_->is('(') || inside == "void" ? 0 : header_.parameters + 1;
       // Go: func (receiver) Name(parameters)
       const bool literal = in_function() || !header_.scope_name.empty();
       header_.group = !(go_ && header_.function_word && header_.name.empty()) || literal;
     } else if (header_.function_word && parens_ == function_parens_) {
       header_.group = true;
     }
-    const bool with_parens =
-        style_ != FunctionStyle::keyword || language_ == "Kotlin" || language_ == "PHP";
+    const bool with_parens = style_ != FunctionStyle::keyword || kotlin_ || php_;
     if (control_pending_ && with_parens && parens_ == control_parens_) {
       control_pending_ = false;
       control_ready_ = true;
@@ -559,12 +604,11 @@ class BraceAnalyzer {
   }
 
   std::string qualified(std::string_view name) const {
-    const std::string_view separator =
-        style_ == FunctionStyle::c || language_ == "Rust" ? "::" : ".";
+    const std::string_view separator = style_ == FunctionStyle::c || rust_ ? "::" : ".";
     std::string out;
-    for (const Frame& frame : frames_) {
-      if (frame.kind != FrameKind::scope || frame.name.empty()) continue;
-      out += frame.name;
+    for (const std::string_view scope : scopes_) {
+      if (out.size() > kLongestName) break;
+      out += scope;
       out += separator;
     }
     return out += name.empty() ? std::string_view("<lambda>") : name;
@@ -575,9 +619,10 @@ class BraceAnalyzer {
     if (header_.operator_word) {
       const std::string_view text = tokens_.text();
       const std::size_t open = group_start_ == 0 ? 0 : group_start_ - 1;
-      const std::size_t at = text.substr(0, open).rfind("operator");
-      if (at != std::string_view::npos && open - at < 64) {
-        std::string name(text.substr(at, open - at));
+      const std::size_t from = open - std::min<std::size_t>(open, 63);  // no name is longer
+      const std::size_t at = text.substr(from, open - from).rfind("operator");
+      if (at != std::string_view::npos) {
+        std::string name(text.substr(from + at, open - from - at));
         name.erase(
             std::remove_if(name.begin(), name.end(), [](char c) { return c == ' ' || c == '\n'; }),
             name.end());
@@ -594,7 +639,7 @@ class BraceAnalyzer {
         --at;
       }
       // Out-of-class definitions carry their class: A::B::f.
-      while (at >= 3 && text[at - 1] == ':' && text[at - 2] == ':' &&
+      while (name.size() < kLongestName && at >= 3 && text[at - 1] == ':' && text[at - 2] == ':' &&
              is_identifier_byte(text[at - 3])) {
         std::size_t from = at - 2;
         while (from > 0 && is_identifier_byte(text[from - 1])) --from;
@@ -617,7 +662,7 @@ class BraceAnalyzer {
     Running f;
     f.metrics.name = std::move(name);
     f.metrics.first_line = line;
-    f.metrics.last_line = token_.line;
+    f.metrics.last_line = token_->line;
     f.metrics.parameters = parameters;
     f.simple_name = simple;
     functions_.push_back(std::move(f));
@@ -639,7 +684,7 @@ class BraceAnalyzer {
       return enter(frame);
     }
     const bool single = arrow_ && bare_arrow_;
-    open_function(qualified(assigned), assigned, token_.line, single ? 1 : last_parameters_);
+    open_function(qualified(assigned), assigned, token_->line, single ? 1 : last_parameters_);
   }
 
   void enter(const Frame& frame) {
@@ -657,8 +702,8 @@ class BraceAnalyzer {
     Frame frame;
     frame.function = frames_.back().function;
     frame.parens = parens_;
-    if (go_ && previous_.kind == TokenKind::word &&
-        (previous_.text == "interface" || previous_.text == "struct") &&
+    if (go_ && previous_->kind == TokenKind::word &&
+        (previous_->text == "interface" || previous_->text == "struct") &&
         (header_.function_word || parens_ > 0)) {
       frame.kind = FrameKind::init;
       push(frame);
@@ -671,7 +716,7 @@ class BraceAnalyzer {
       if (literal) return open_anonymous(header_.scope_name);
       return open_function(spelled_name(), header_.name, header_.line, header_.parameters);
     }
-    if (lambda_ == parens_ || (arrow_ && (previous_.is('=', '>') || previous_.is('-', '>')))) {
+    if (lambda_ == parens_ || (arrow_ && (previous_->is('=', '>') || previous_->is('-', '>')))) {
       if (frames_.back().choice || switch_arrow()) {
         frame.kind = FrameKind::block;
         return enter(frame);
@@ -699,8 +744,8 @@ class BraceAnalyzer {
 
   // case X -> { ... } of Java is a case, not a lambda.
   bool switch_arrow() const {
-    return language_ == "Java" && parens_ == 0 && !header_.assigned && in_function() &&
-           assign_name_.empty() && !header_.returns_value;
+    return java_ && parens_ == 0 && !header_.assigned && in_function() && assign_name_.empty() &&
+           !header_.returns_value;
   }
 
   // What does this brace open, by the header?
@@ -708,15 +753,15 @@ class BraceAnalyzer {
     const FrameKind around = frames_.back().kind;
     frame->kind = FrameKind::init;
     if (header_.enum_word) return;
-    if (header_.new_word && previous_.is(')') && (language_ == "Java" || language_ == "PHP")) {
+    if (header_.new_word && previous_->is(')') && (java_ || php_)) {
       frame->kind = FrameKind::scope;  // anonymous class
       frame->function = -1;
       return;
     }
-    const bool method = header_.group && (previous_.is(')') || style_ != FunctionStyle::js ||
+    const bool method = header_.group && (previous_->is(')') || style_ != FunctionStyle::js ||
                                           header_.words_after_group);
     if (header_.scope_word && parens_ == 0 &&
-        !(header_.group && previous_.is(')') && style_ == FunctionStyle::c) &&
+        !(header_.group && previous_->is(')') && style_ == FunctionStyle::c) &&
         !(header_.group && style_ == FunctionStyle::c && !header_.words_after_group &&
           !header_.ctor_init)) {
       frame->kind = FrameKind::scope;
@@ -729,15 +774,15 @@ class BraceAnalyzer {
       if (method && parens_ == 0 && (around == FrameKind::scope || around == FrameKind::init) &&
           frames_.size() > 1) {
         frame->kind = FrameKind::function;
-      } else if (previous_.is(';') || previous_.is('{') || previous_.is('}') || previous_.is(')') ||
-                 previous_.kind == TokenKind::end) {
+      } else if (previous_->is(';') || previous_->is('{') || previous_->is('}') ||
+                 previous_->is(')') || previous_->kind == TokenKind::end) {
         frame->kind = FrameKind::block;
       }
       return;
     }
     if (around == FrameKind::scope && style_ != FunctionStyle::keyword && parens_ == 0) {
       const bool member_init =
-          header_.ctor_init && (previous_.kind == TokenKind::word || previous_.is('>'));
+          header_.ctor_init && (previous_->kind == TokenKind::word || previous_->is('>'));
       if (header_.group && !member_init) {
         frame->kind = FrameKind::function;
       } else if (!header_.group && style_ == FunctionStyle::java) {
@@ -746,9 +791,9 @@ class BraceAnalyzer {
       }
       return;
     }
-    const bool statement = previous_.is(';') || previous_.is('{') || previous_.is('}') ||
-                           previous_.is(')') || previous_.is(':') || previous_.is('=', '>') ||
-                           previous_.is('-', '>');
+    const bool statement = previous_->is(';') || previous_->is('{') || previous_->is('}') ||
+                           previous_->is(')') || previous_->is(':') || previous_->is('=', '>') ||
+                           previous_->is('-', '>');
     if (statement) frame->kind = FrameKind::block;
   }
 
@@ -781,19 +826,20 @@ class BraceAnalyzer {
   }
 
   FunctionStyle style_;
-  std::string_view language_;
   Tokens tokens_;
-  Token token_;
-  Token previous_;
+  Token slots_[2];
+  Token* token_ = &slots_[0];
+  Token* previous_ = &slots_[1];
   std::vector<Frame> frames_;
+  std::vector<std::string_view> scopes_;  ///< Names of the frames that are named scopes.
   std::vector<Running> functions_;
   std::vector<Branch> branches_;
+  std::vector<Closed> closed_;
   std::vector<Header> saved_;            ///< Headers that go on behind an initialiser.
   std::vector<std::size_t> saved_init_;  ///< frames_.size() inside each of them.
   struct Group {
     char logical;  ///< The run of operators around it.
     std::uint32_t commas;
-    std::size_t start;  ///< Offset behind its '('.
   };
   std::vector<Group> groups_;
   Header header_;
@@ -812,7 +858,8 @@ class BraceAnalyzer {
   bool control_pending_ = false, control_ready_ = false, pending_do_ = false,
        pending_choice_ = false;
   bool after_do_ = false, arrow_ = false, template_next_ = false, in_group_ = false, guard_ = false,
-       go_ = false;
+       go_ = false, rust_ = false, kotlin_ = false, java_ = false, php_ = false, csharp_ = false,
+       swift_ = false, dart_ = false;
   bool bare_arrow_ = false, leaving_ = false;
   bool balanced_ = true;
 };

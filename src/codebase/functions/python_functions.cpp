@@ -21,13 +21,13 @@ class PythonAnalyzer {
       : tokens_(text, segments, WordTable::of(language), {false, true}) {}
 
   std::vector<FunctionMetrics> run(bool* balanced) {
-    for (token_ = tokens_.next(); token_.kind != TokenKind::end; token_ = tokens_.next()) {
-      if (token_.kind == TokenKind::newline) {
+    for (tokens_.next(token_); token_->kind != TokenKind::end; tokens_.next(token_)) {
+      if (token_->kind == TokenKind::newline) {
         if (depth_ == 0) fresh_ = true;
         continue;
       }
       step();
-      previous_ = token_;
+      std::swap(token_, previous_);
       last_line_ = tokens_.line();
     }
     while (!blocks_.empty()) pop();
@@ -74,16 +74,16 @@ class PythonAnalyzer {
     const bool statement = fresh_ && depth_ == 0;
     if (statement) {
       fresh_ = false;
-      while (!blocks_.empty() && blocks_.back().indent >= token_.column) pop();
-      column_ = token_.column;
-      statement_ = token_.kind == TokenKind::word ? token_.word : Word::none;
+      while (!blocks_.empty() && blocks_.back().indent >= token_->column) pop();
+      column_ = token_->column;
+      statement_ = token_->kind == TokenKind::word ? token_->word : Word::none;
       head_ = Head::none;
       last_logical_ = 0;
-      if (token_.kind == TokenKind::word && (token_.text == "match" || token_.text == "case"))
+      if (token_->kind == TokenKind::word && (token_->text == "match" || token_->text == "case"))
         soft_keyword();
     }
-    if (token_.kind == TokenKind::word) return word(statement);
-    if (token_.kind == TokenKind::op) return op();
+    if (token_->kind == TokenKind::word) return word(statement);
+    if (token_->kind == TokenKind::op) return op();
   }
 
   // "match" and "case" are words like any other unless the line ends in a colon.
@@ -96,7 +96,7 @@ class PythonAnalyzer {
     const bool header = !rest.empty() && rest.find(':') != std::string_view::npos &&
                         rest.front() == ' ' && rest.find_first_of("=.") != 1;
     if (!header) return;
-    head_ = token_.text == "match" ? Head::choose : Head::block;
+    head_ = token_->text == "match" ? Head::choose : Head::block;
     if (head_ == Head::choose) {
       cognitive(true);
       return;
@@ -110,14 +110,14 @@ class PythonAnalyzer {
   enum class Head : std::uint8_t { none, block, level, choose, function, scope };
 
   void word(bool statement) {
-    if (previous_.is('.')) return;
-    switch (token_.word) {
+    if (previous_->is('.')) return;
+    switch (token_->word) {
       case Word::branch:
         decision();
         if (statement) {
           cognitive(true);
           head_ = Head::level;
-        } else if (!previous_.is(Word::none) || !comprehension_) {
+        } else if (!previous_->is(Word::none) || !comprehension_) {
           cognitive(true);  // a conditional expression
         }
         return;
@@ -134,7 +134,7 @@ class PythonAnalyzer {
       case Word::loop:
       case Word::while_:
         decision();
-        if (statement || previous_.text == "async") {
+        if (statement || previous_->text == "async") {
           cognitive(true);
           head_ = Head::level;
         } else {
@@ -152,13 +152,13 @@ class PythonAnalyzer {
       case Word::logical_and:
       case Word::logical_or: {
         decision();
-        const char kind = token_.word == Word::logical_and ? '&' : '|';
+        const char kind = token_->word == Word::logical_and ? '&' : '|';
         if (last_logical_ != kind) cognitive(false);
         last_logical_ = kind;
         return;
       }
       case Word::function:
-        if (statement || previous_.text == "async") head_ = Head::function;
+        if (statement || previous_->text == "async") head_ = Head::function;
         name_ = {};
         return;
       case Word::scope:
@@ -173,17 +173,17 @@ class PythonAnalyzer {
         break;
     }
     if ((head_ == Head::function || head_ == Head::scope) && name_.empty()) {
-      name_ = token_.text;
-      name_line_ = token_.line;
+      name_ = token_->text;
+      name_line_ = token_->line;
       parameters_ = 0;
     }
   }
 
   void op() {
-    switch (token_.op) {
+    switch (token_->op) {
       case '(':
-        if (Running* f = current(); f != nullptr && previous_.kind == TokenKind::word &&
-                                    previous_.text == f->simple_name && head_ != Head::function) {
+        if (Running* f = current(); f != nullptr && previous_->kind == TokenKind::word &&
+                                    previous_->text == f->simple_name && head_ != Head::function) {
           f->recursive = true;
         }
         if (head_ == Head::function && depth_ == 0) parameters_ = 0;
@@ -203,7 +203,7 @@ class PythonAnalyzer {
           logical_stack_.pop_back();
         }
         comprehension_ = false;
-        if (head_ == Head::function && depth_ == 0 && !previous_.is('(') && !previous_.is(','))
+        if (head_ == Head::function && depth_ == 0 && !previous_->is('(') && !previous_->is(','))
           ++parameters_;
         return;
       case ',':
@@ -230,7 +230,7 @@ class PythonAnalyzer {
       Running f;
       f.metrics.name = qualified(name_);
       f.metrics.first_line = name_line_;
-      f.metrics.last_line = token_.line;
+      f.metrics.last_line = token_->line;
       f.metrics.parameters = parameters_;
       f.simple_name = name_;
       functions_.push_back(std::move(f));
@@ -262,8 +262,9 @@ class PythonAnalyzer {
   }
 
   Tokens tokens_;
-  Token token_;
-  Token previous_;
+  Token slots_[2];
+  Token* token_ = &slots_[0];
+  Token* previous_ = &slots_[1];
   std::vector<Block> blocks_;
   std::vector<Running> functions_;
   std::vector<char> logical_stack_;

@@ -1,30 +1,13 @@
 #include "functions/tokens.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace neurolens::codebase {
 namespace {
 
-enum Class : std::uint8_t { kOp, kSpace, kNewline, kWordByte, kDigit };
-
-constexpr std::array<std::uint8_t, 256> kClasses = [] {
-  std::array<std::uint8_t, 256> table{};
-  for (int c = 0; c < 256; ++c) {
-    const bool letter =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c >= 0x80;
-    table[static_cast<std::size_t>(c)] =
-        letter                                                         ? kWordByte
-        : c >= '0' && c <= '9'                                         ? kDigit
-        : c == '\n'                                                    ? kNewline
-        : c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v' ? kSpace
-                                                                       : kOp;
-  }
-  return table;
-}();
-
-std::uint8_t class_of(char c) {
-  return kClasses[static_cast<unsigned char>(c)];
-}
+constexpr std::size_t kWindow = 64;
 
 bool pairs(char a, char b) {
   switch (a) {
@@ -55,66 +38,72 @@ bool pairs(char a, char b) {
 
 }  // namespace
 
-void Tokens::count_lines(std::size_t from, std::size_t to) {
-  const char* p = text_.data() + from;
-  const char* end = text_.data() + to;
-  while (p < end) {
-    p = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(end - p)));
-    if (p == nullptr) return;
-    ++line_;
-    ++p;
-    line_start_ = static_cast<std::size_t>(p - text_.data());
-    line_fresh_ = true;
+// The position is outside of every segment, or at the start of one.
+void Tokens::enter_gap() {
+  gap_end_ = segment_ < segments_.size() ? segments_[segment_].begin : text_.size();
+  window_ = at_ - kWindow;  // nothing seen yet; may wrap around, differences do not mind
+}
+
+void Tokens::look() {
+  window_ = at_;
+  if (text_.size() - at_ >= kWindow) {
+    masks_ = masks_of(text_.data() + at_);
+  } else {
+    char tail[kWindow] = {};
+    std::memcpy(tail, text_.data() + at_, text_.size() - at_);
+    masks_ = masks_of(tail);
+  }
+  const std::size_t left = gap_end_ - at_;
+  if (left < kWindow) {
+    const std::uint64_t keep = (std::uint64_t{1} << left) - 1;
+    masks_.words &= keep;
+    masks_.newlines &= keep;
+    masks_.blanks |= ~keep;
   }
 }
 
 void Tokens::cross_segment() {
-  const Segment& segment = segments_[segment_];
-  count_lines(segment.begin, segment.end);
+  const Segment& segment = segments_[segment_++];
   at_ = segment.end;
-  ++segment_;
-  gap_end_ = segment_ < segments_.size() ? segments_[segment_].begin : text_.size();
+  if (segment.end_line != line_) {
+    line_ = segment.end_line;
+    line_start_ = segment.end_line_begin;
+    line_fresh_ = true;
+  }
+  enter_gap();
 }
 
-Token Tokens::take_segment(Token token) {
+void Tokens::take_segment(Token* token) {
   const Segment& segment = segments_[segment_];
-  token.kind = TokenKind::string;
-  token.first_on_line = line_fresh_;
-  token.column = static_cast<std::uint32_t>(at_ - line_start_);
-  token.text = text_.substr(segment.begin, segment.end - segment.begin);
+  token->kind = TokenKind::string;
+  token->first_on_line = line_fresh_;
+  token->column = static_cast<std::uint32_t>(at_ - line_start_);
+  token->text = text_.substr(segment.begin, segment.end - segment.begin);
   line_fresh_ = false;
   cross_segment();
   if (segment.end > segment.begin && text_[segment.end - 1] != '\n') line_fresh_ = false;
-  return token;
 }
 
 // Takes the whole directive; strings and comments inside are crossed.
-Token Tokens::take_directive(Token token) {
-  token.kind = TokenKind::directive;
+void Tokens::take_directive(Token* token) {
+  static const ByteSet kStops("\n\\");
+  token->kind = TokenKind::directive;
   ++at_;
-  while (at_ < gap_end_ && class_of(text_[at_]) == kSpace) ++at_;
+  while (at_ < gap_end_ && class_of(text_[at_]) == ByteClass::space) ++at_;
   const std::size_t from = at_;
-  while (at_ < gap_end_ && class_of(text_[at_]) == kWordByte) ++at_;
-  token.text = text_.substr(from, at_ - from);
+  while (at_ < gap_end_ && class_of(text_[at_]) == ByteClass::word) ++at_;
+  token->text = text_.substr(from, at_ - from);
   while (true) {
+    const char* stop = kStops.find(text_.data() + at_, text_.data() + gap_end_);
+    at_ = static_cast<std::size_t>(stop - text_.data());
     if (at_ == gap_end_) {
-      if (segment_ >= segments_.size()) return token;
+      if (segment_ >= segments_.size()) return;
       cross_segment();
-      continue;
+    } else if (text_[at_] == '\n') {
+      return;
+    } else if (!joins_lines()) {
+      ++at_;
     }
-    const char c = text_[at_];
-    if (c == '\n') return token;
-    if (c == '\\') {
-      std::size_t after = at_ + 1;
-      if (after < gap_end_ && text_[after] == '\r') ++after;
-      if (after < gap_end_ && text_[after] == '\n') {
-        ++line_;
-        line_start_ = after + 1;
-        at_ = after + 1;
-        continue;
-      }
-    }
-    ++at_;
   }
 }
 
@@ -128,69 +117,93 @@ bool Tokens::joins_lines() {
   return true;
 }
 
-Token Tokens::next() {
-  Token token;
-  token.space_before = false;
+// A word of which `seen` bytes are known; it may go on behind the window.
+void Tokens::take_word(Token* token, std::size_t seen) {
+  const std::size_t from = at_;
+  at_ += seen;
+  if (at_ - window_ == kWindow) {
+    while (at_ < gap_end_ && class_of(text_[at_]) >= ByteClass::word) ++at_;
+  }
+  token->kind = TokenKind::word;
+  token->text = {text_.data() + from, at_ - from};
+  token->word = words_.find(token->text);
+}
+
+void Tokens::take_number(Token* token) {
+  token->kind = TokenKind::number;
+  while (++at_ < gap_end_ && (class_of(text_[at_]) >= ByteClass::word || text_[at_] == '.')) {
+    if (text_[at_] == '.' && at_ + 1 < gap_end_ && text_[at_ + 1] == '.') break;  // 1..n
+  }
+}
+
+void Tokens::next(Token* token) {
+  token->word = Word::none;
+  token->op = 0;
+  token->text = {};
+  token->first_on_line = false;
+  token->column = 0;
+  bool space = false;
   while (true) {
     if (at_ >= gap_end_) {
+      token->line = line_;
+      token->space_before = space;
       if (segment_ >= segments_.size()) {
-        token.kind = TokenKind::end;
-        token.line = line_;
-        return token;
+        token->kind = TokenKind::end;
+        return;
       }
-      token.line = line_;
       if (segments_[segment_].kind == SegmentKind::string) return take_segment(token);
       cross_segment();
-      token.space_before = true;
+      space = true;
       continue;
     }
-    const std::uint8_t kind = class_of(text_[at_]);
-    if (kind == kSpace) {
-      ++at_;
-      token.space_before = true;
-      continue;
-    }
-    if (kind == kNewline) {
-      token.line = line_;
-      ++at_;
-      ++line_;
-      line_start_ = at_;
-      line_fresh_ = true;
-      token.space_before = true;
-      if (!options_.newlines) continue;
-      token.kind = TokenKind::newline;
-      return token;
-    }
-    if (options_.newlines && text_[at_] == '\\' && joins_lines()) continue;
-    token.line = line_;
-    token.first_on_line = line_fresh_;
-    if (line_fresh_) token.column = static_cast<std::uint32_t>(at_ - line_start_);
-    line_fresh_ = false;
-    const std::size_t from = at_++;
-    if (kind == kWordByte) {
-      while (at_ < gap_end_ && class_of(text_[at_]) >= kWordByte) ++at_;
-      token.kind = TokenKind::word;
-      token.text = text_.substr(from, at_ - from);
-      token.word = words_.find(token.text);
-      return token;
-    }
-    if (kind == kDigit) {
-      while (at_ < gap_end_ && (class_of(text_[at_]) >= kWordByte || text_[at_] == '.')) {
-        if (text_[at_] == '.' && at_ + 1 < gap_end_ && text_[at_ + 1] == '.') break;  // 1..n
-        ++at_;
+    if (at_ - window_ >= kWindow) look();
+    std::size_t bit = at_ - window_;
+    const std::uint64_t code = ~masks_.blanks >> bit;
+    if ((code & 1) == 0) {  // blanks: up to the next code, or to the end of window or gap
+      const auto run = std::min<std::size_t>(static_cast<std::size_t>(std::countr_zero(code)),
+                                             std::min(kWindow - bit, gap_end_ - at_));
+      std::uint64_t ends = masks_.newlines >> bit;
+      if (run < kWindow) ends &= (std::uint64_t{1} << run) - 1;
+      space = true;
+      if (ends != 0) {
+        line_fresh_ = true;
+        if (options_.newlines) {
+          token->kind = TokenKind::newline;
+          token->line = line_++;
+          token->space_before = true;
+          at_ += static_cast<std::size_t>(std::countr_zero(ends)) + 1;
+          line_start_ = at_;
+          return;
+        }
+        line_ += static_cast<std::uint32_t>(std::popcount(ends));
+        line_start_ = at_ + kWindow - static_cast<std::size_t>(std::countl_zero(ends));
       }
-      token.kind = TokenKind::number;
-      return token;
+      at_ += run;
+      if (code == 0 || at_ >= gap_end_) continue;
+      bit += run;
     }
-    const char c = text_[from];
-    if (c == '#' && options_.directives && token.first_on_line) {
-      --at_;
-      return take_directive(token);
+    const char c = text_[at_];
+    if (options_.newlines && c == '\\' && joins_lines()) {
+      continue;
     }
-    token.kind = TokenKind::op;
-    token.op = static_cast<unsigned char>(c);
-    if (at_ < gap_end_ && pairs(c, text_[at_])) token.op = op2(c, text_[at_++]);
-    return token;
+    token->line = line_;
+    token->space_before = space;
+    if (line_fresh_) {
+      token->first_on_line = true;
+      token->column = static_cast<std::uint32_t>(at_ - line_start_);
+      line_fresh_ = false;
+    }
+    const std::uint64_t words = masks_.words >> bit;
+    if ((words & 1) != 0) {
+      if (c >= '0' && c <= '9') return take_number(token);
+      return take_word(token, static_cast<std::size_t>(std::countr_one(words)));
+    }
+    if (c == '#' && options_.directives && token->first_on_line) return take_directive(token);
+    ++at_;
+    token->kind = TokenKind::op;
+    token->op = static_cast<unsigned char>(c);
+    if (at_ < gap_end_ && pairs(c, text_[at_])) token->op = op2(c, text_[at_++]);
+    return;
   }
 }
 

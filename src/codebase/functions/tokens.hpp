@@ -2,11 +2,12 @@
 /// Tokens of a scanned text: words, numbers, strings, operators; comments are gone.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "functions/byte_classes.hpp"
 #include "functions/words.hpp"
 #include "lex/scanner.hpp"
 
@@ -42,15 +43,17 @@ struct TokenOptions {
   bool newlines = false;    ///< Report line ends (Python).
 };
 
-/// Reads tokens one by one. Linear; keeps references to the text and the segments.
+/// Reads tokens one by one, from the masks of 64 bytes at a time. Linear; keeps references to the
+/// text and the segments.
 class Tokens {
  public:
   Tokens(std::string_view text, std::span<const Segment> segments, const WordTable& words,
          TokenOptions options)
       : text_(text), segments_(segments), words_(words), options_(options) {
-    gap_end_ = segments_.empty() ? text_.size() : segments_[0].begin;
+    enter_gap();
   }
-  Token next();
+  /// Writes the next token over *token. A slot that is used again and again costs no copies.
+  void next(Token* token);
   /// Line of the reading position.
   [[nodiscard]] std::uint32_t line() const { return line_; }
   /// Byte offset right behind the token read last.
@@ -58,10 +61,13 @@ class Tokens {
   [[nodiscard]] std::string_view text() const { return text_; }
 
  private:
-  Token take_segment(Token token);
-  Token take_directive(Token token);
-  void count_lines(std::size_t from, std::size_t to);
+  void take_segment(Token* token);
+  void take_directive(Token* token);
+  void take_word(Token* token, std::size_t seen);
+  void take_number(Token* token);
   void cross_segment();
+  void enter_gap();
+  void look();
   bool joins_lines();
 
   std::string_view text_;
@@ -72,6 +78,8 @@ class Tokens {
   std::size_t gap_end_ = 0;  ///< Start of the next segment, or the text's size.
   std::size_t segment_ = 0;  ///< Index of the next segment.
   std::size_t line_start_ = 0;
+  std::size_t window_ = 0;  ///< Offset of the bytes that masks_ describe.
+  ByteMasks masks_;         ///< What lies behind the gap counts as blank.
   std::uint32_t line_ = 1;
   bool line_fresh_ = true;
 };

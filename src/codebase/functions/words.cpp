@@ -107,6 +107,7 @@ WordTable::WordTable(unsigned group) {
   for (const Row& row : kRows) {
     if ((row.groups & group) == 0) continue;
     for (const std::string_view text : split(row.words, ' ')) {
+      lengths_[static_cast<unsigned char>(text.front())] |= 1u << text.size();
       std::size_t at = slot(text);
       while (!entries_[at].text.empty() && entries_[at].text != text) at = (at + 1) % kSlots;
       if (entries_[at].text.empty()) entries_[at] = {text, row.word};

@@ -40,11 +40,15 @@ enum class Word : std::uint8_t {
   other,  ///< Any other word that names no function.
 };
 
-/// Word classes of one language. Look-up is one hash of length, first and last byte.
+/// Word classes of one language. Most words of a program are none of them and go by their first
+/// byte and length; the rest is one hash of length, first and last byte.
 class WordTable {
  public:
   explicit WordTable(unsigned group);
+  /// Requires a text that is not empty.
   [[nodiscard]] Word find(std::string_view text) const {
+    const std::uint32_t lengths = lengths_[static_cast<unsigned char>(text.front())];
+    if (text.size() > 31 || (lengths >> text.size() & 1u) == 0) return Word::none;
     const Entry* entry = &entries_[slot(text)];
     for (; !entry->text.empty();
          entry = &entries_[(static_cast<std::size_t>(entry - entries_.data()) + 1) % kSlots]) {
@@ -67,6 +71,7 @@ class WordTable {
            kSlots;
   }
   std::array<Entry, kSlots> entries_{};
+  std::array<std::uint32_t, 256> lengths_{};  ///< Bit n: a word of n bytes starts with this byte.
 };
 
 }  // namespace neurolens::codebase

@@ -36,13 +36,13 @@ bool expects_expression(std::string_view word) {
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
-// One past the closing '/' and flags of a regular expression at p, or nullptr.
-const char* regex_end(const char* p, const char* end) {
+// One past the closing '/' and flags of a regular expression at p, or nullptr with *reached set.
+const char* regex_end(const char* p, const char* end, const char** reached) {
   bool in_class = false;
   for (++p; p < end && *p != '\n'; ++p) {
     if (*p == '\\') {
       ++p;
-      if (p < end && *p == '\n') return nullptr;
+      if (p >= end || *p == '\n') break;
     } else if (*p == '[') {
       in_class = true;
     } else if (*p == ']') {
@@ -53,6 +53,7 @@ const char* regex_end(const char* p, const char* end) {
       return p;
     }
   }
+  *reached = std::min(p, end);
   return nullptr;
 }
 
@@ -96,8 +97,9 @@ bool js_slash(Scanner& s, const Rule&) {
     }
   }
   if (!regex || !s.may_try()) return false;
-  const char* stop = regex_end(s.pos(), s.end());
-  if (stop == nullptr) return s.failed();
+  const char* reached = nullptr;
+  const char* stop = regex_end(s.pos(), s.end(), &reached);
+  if (stop == nullptr) return s.failed(reached);
   s.take_string(stop);
   return true;
 }

@@ -73,12 +73,14 @@ bool yaml_block(Scanner& s, const Rule&) {
   if (s.pos() == s.line_begin() || !is_blank_byte(s.at(-1))) return false;
   const char* p = s.pos() + 1;
   while (p < s.end() && (*p == '-' || *p == '+' || (*p >= '1' && *p <= '9'))) ++p;
+  while (p < s.end() && is_blank_byte(*p)) ++p;
+  if (p < s.end() && *p != '\n' && *p != '#') return false;
   const char* stop = s.line_end(p);
-  while (p < stop && is_blank_byte(*p)) ++p;
-  if (p != stop && *p != '#') return false;
   const std::ptrdiff_t parent = yaml_indent(s.line_begin(), s.pos());
   // A document may be one block scalar ("--- |"): its content may stand at any column.
-  const bool document = std::string_view(s.line_begin(), 3) == "---";
+  const bool document =
+      std::string_view(s.line_begin(), static_cast<std::size_t>(s.end() - s.line_begin()))
+          .starts_with("---");
   const char* line = stop == s.end() ? stop : stop + 1;
   const char* last = line;
   while (line < s.end()) {
@@ -114,7 +116,7 @@ bool yaml_quote(Scanner& s, const Rule& rule) {
   bool closed = true;
   const unsigned flags = kMultiLine | (rule.open == "\"" ? unsigned{kEscapes} : unsigned{kDoubles});
   const char* stop = find_string_end(s.pos() + 1, s.end(), rule.open, flags, &closed);
-  if (!closed) return s.failed();
+  if (!closed) return s.failed(stop);
   s.take_string(stop);
   return true;
 }

@@ -32,14 +32,14 @@ bool is_quote(char c) {
   return c == '"' || c == '\'';
 }
 
-const char* string_end(const char* quote, const char* end, bool formatted, int depth, bool* closed,
-                       int* failures);
+const char* string_end(Scanner& s, const char* quote, bool formatted, int depth, bool* closed);
 
 // Behind '{' of an f-string: its expression up to '}' (returned one past). Since Python 3.12 it may
 // hold any string; before, never the enclosing quote, so reading by the newer rule is right for
 // both.
-const char* field_end(const char* p, const char* end, std::string_view close, bool triple,
-                      int depth, bool* closed, int* failures) {
+const char* field_end(Scanner& s, const char* p, std::string_view close, bool triple, int depth,
+                      bool* closed) {
+  const char* end = s.end();
   int brackets = 0;
   bool spec = false;
   const char* stop = end - p > 4096 ? p + 4096 : end;  // no field is longer
@@ -52,13 +52,13 @@ const char* field_end(const char* p, const char* end, std::string_view close, bo
     }
     if (c == '}' && brackets == 0) return p + 1;
     if (spec && c == '{' && depth < 24) {
-      p = field_end(p + 1, end, close, triple, depth + 1, closed, failures);
+      p = field_end(s, p + 1, close, triple, depth + 1, closed);
       continue;
     }
     if (!spec && is_quote(c)) {
-      if (depth >= 24) break;
+      if (depth >= 24 || !s.may_try()) break;
       bool inner = true;
-      p = string_end(p, end, true, depth + 1, &inner, failures);
+      p = string_end(s, p, true, depth + 1, &inner);
       if (!inner) break;
       continue;
     }
@@ -75,8 +75,8 @@ const char* field_end(const char* p, const char* end, std::string_view close, bo
 }
 
 // One past the end of the string that opens at `quote`.
-const char* string_end(const char* quote, const char* end, bool formatted, int depth, bool* closed,
-                       int* failures) {
+const char* string_end(Scanner& s, const char* quote, bool formatted, int depth, bool* closed) {
+  const char* end = s.end();
   const bool triple = end - quote >= 3 && quote[1] == *quote && quote[2] == *quote;
   const std::string_view close(quote, triple ? 3 : 1);
   const char* p = quote + close.size();
@@ -97,11 +97,12 @@ const char* string_end(const char* quote, const char* end, bool formatted, int d
       p += 2;
     } else if (*p == '{') {
       bool inner = true;
-      const char* after = field_end(p + 1, end, close, triple, depth, &inner, failures);
+      const char* after = field_end(s, p + 1, close, triple, depth, &inner);
       if (!inner) {
         // No well-formed field: read the string by the plain rule instead.
-        ++*failures;
-        return find_string_end(quote + close.size(), end, close, flags, closed);
+        const char* stop = find_string_end(quote + close.size(), end, close, flags, closed);
+        s.state.wasted += static_cast<std::size_t>(std::max(after, stop) - quote);
+        return stop;
       }
       p = after;
     } else {
@@ -132,7 +133,7 @@ bool has_word(const char* p, const char* end, std::string_view word) {
 // At the prefix letter of a string where documentation may stand.
 bool take_prefixed_doc(Scanner& s) {
   bool closed = true;
-  const char* stop = string_end(s.pos() + 1, s.end(), false, 0, &closed, &s.state.failures);
+  const char* stop = string_end(s, s.pos() + 1, false, 0, &closed);
   if (!closed || !statement_ends(stop, s.end())) return false;
   s.state.expect_doc = false;
   s.take_comment(stop, true);
@@ -168,8 +169,7 @@ bool python_line(Scanner& s, const Rule&) {
 bool python_string(Scanner& s, const Rule&) {
   const Prefix prefix = prefix_before(s, s.pos());
   bool closed = true;
-  const char* stop =
-      string_end(s.pos(), s.end(), prefix.formatted && s.may_try(), 0, &closed, &s.state.failures);
+  const char* stop = string_end(s, s.pos(), prefix.formatted && s.may_try(), 0, &closed);
   if (!closed) s.doubt(Doubt::open_string);
   HookState& state = s.state;
   const bool candidate =

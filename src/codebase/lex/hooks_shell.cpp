@@ -112,17 +112,21 @@ bool shell_here(Scanner& s, const Rule&) {
 }
 
 bool shell_arithmetic(Scanner& s, const Rule&) {
+  if (!s.may_try()) return false;
   int open = 0;
   const char* stop = std::min(s.end(), s.pos() + 4096);
   for (const char* p = s.pos(); p < stop; ++p) {
-    if (*p == '\'' || *p == '"' || *p == '`') return false;
+    if (*p == '\'' || *p == '"' || *p == '`') {
+      s.state.wasted += static_cast<std::size_t>(p - s.pos());  // no sign of doubt, yet it counts
+      return false;
+    }
     open += *p == '(' ? 1 : *p == ')' ? -1 : 0;
     if (open > 0) continue;
     if (p[-1] != ')') return false;
     s.take_code(p + 1);
     return true;
   }
-  return false;
+  return s.failed(stop);
 }
 
 bool skip_escaped(Scanner& s, const Rule&) {
@@ -202,7 +206,7 @@ bool ruby_percent(Scanner& s, const Rule&) {
     s.take_string(p + 1);
     return true;
   }
-  return s.failed();
+  return s.failed(s.end());
 }
 
 bool ruby_slash(Scanner& s, const Rule&) {
@@ -215,7 +219,8 @@ bool ruby_slash(Scanner& s, const Rule&) {
     if (is_identifier_byte(c) && !(spaced && !(c >= '0' && c <= '9'))) return false;
   }
   bool in_class = false;
-  for (const char* p = s.pos() + 1; p < s.end() && *p != '\n'; ++p) {
+  const char* p = s.pos() + 1;
+  for (; p < s.end() && *p != '\n'; ++p) {
     if (*p == '\\') {
       ++p;
     } else if (*p == '[') {
@@ -227,7 +232,7 @@ bool ruby_slash(Scanner& s, const Rule&) {
       return true;
     }
   }
-  return s.failed();
+  return s.failed(std::min(p, s.end()));
 }
 
 bool php_here(Scanner& s, const Rule&) {

@@ -128,10 +128,13 @@ void Scanner::end_line() {
   line_ = 0;
 }
 
-void Scanner::add_segment(const char* from, const char* to, SegmentKind kind) {
+// Records [from, pos), whose lines were accounted for.
+void Scanner::add_segment(const char* from, SegmentKind kind) {
   if (segments_ == nullptr) return;
-  segments_->push_back(
-      {static_cast<std::uint32_t>(from - begin_), static_cast<std::uint32_t>(to - begin_), kind});
+  segments_->push_back({static_cast<std::uint32_t>(from - begin_),
+                        static_cast<std::uint32_t>(p_ - begin_),
+                        static_cast<std::uint32_t>(lines_.total + 1),
+                        static_cast<std::uint32_t>(line_begin_ - begin_), kind});
 }
 
 // Moves to `to`, closing the lines on the way. `flag` marks every line with something on it, or
@@ -156,18 +159,19 @@ void Scanner::take_string(const char* to) {
 }
 
 void Scanner::take_string_from(const char* from, const char* to) {
-  add_segment(from, to, SegmentKind::string);
   // A string that ends right after a line end holds nothing of the next line.
   const bool at_line_start = to > p_ && to[-1] == '\n';
   account(to, kLineCode, true);
+  add_segment(from, SegmentKind::string);
   if (!at_line_start) line_ = static_cast<std::uint8_t>(line_ | kLineCode);
 }
 
 void Scanner::take_comment(const char* to, bool doc) {
   state.comment_begin = p_;
   state.comment_end = to;
-  add_segment(p_, to, doc ? SegmentKind::doc : SegmentKind::comment);
+  const char* from = p_;
   account(to, doc ? kLineDoc : kLineComment, false);
+  add_segment(from, doc ? SegmentKind::doc : SegmentKind::comment);
 }
 
 void Scanner::take_code(const char* to) {

@@ -64,10 +64,13 @@ struct LexTable {
 
 enum class SegmentKind : std::uint8_t { comment, doc, string };
 
-/// A region that is not plain code, [begin, end) in bytes.
+/// A region that is not plain code, [begin, end) in bytes. It knows where it ends, so that readers
+/// of the code between need not count the lines inside.
 struct Segment {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
+  std::uint32_t end_line = 1;        ///< Line of `end`, 1-based.
+  std::uint32_t end_line_begin = 0;  ///< Where that line starts, in bytes.
   SegmentKind kind = SegmentKind::comment;
 };
 
@@ -87,9 +90,9 @@ struct HookState {
     bool indented = false;
   };
   std::vector<HereDocument> here;
-  // Attempts that read far and came to nothing; past a bound, hooks stop trying, so that the sweep
+  // Bytes read by attempts that came to nothing; past a bound, hooks stop trying, so that the sweep
   // stays linear on hostile input.
-  int failures = 0;
+  std::size_t wasted = 0;
   // Where the last digit separator was, so that a look-back stops there.
   const char* separator = nullptr;
   // End and begin of the last comment: look-backs jump over it.
@@ -140,10 +143,13 @@ class Scanner {
     doubts_ = static_cast<std::uint16_t>(doubts_ | static_cast<std::uint16_t>(doubt));
   }
   [[nodiscard]] const char* line_end(const char* from) const;
-  /// False once too many far-reaching attempts failed in this text.
-  [[nodiscard]] bool may_try() const { return state.failures < 256; }
-  bool failed() {
-    ++state.failures;
+  /// False once attempts that came to nothing have read several times what the sweep has.
+  [[nodiscard]] bool may_try() const {
+    return state.wasted <= (std::size_t{1} << 16) + 8 * static_cast<std::size_t>(p_ - begin_);
+  }
+  /// An attempt read up to `reached` in vain. Returns false.
+  bool failed(const char* reached) {
+    state.wasted += static_cast<std::size_t>(reached - p_);
     doubt(Doubt::ambiguous_syntax);
     return false;
   }
@@ -162,7 +168,7 @@ class Scanner {
   void block_comment(const Rule& rule);
   void plain_string(const Rule& rule);
   void account(const char* to, std::uint8_t flag, bool blank_is_flag);
-  void add_segment(const char* from, const char* to, SegmentKind kind);
+  void add_segment(const char* from, SegmentKind kind);
 
   const char* begin_;
   const char* end_;
