@@ -1,16 +1,14 @@
 #include "fact_cache.hpp"
 
 #include <algorithm>
-#include <cstring>
-
-#include "neurolens/base/file_system.hpp"
-#include "neurolens/base/hash.hpp"
 
 namespace neurolens::codebase {
 namespace {
 
 // Changes whenever a rule or a figure changes: old caches are then read anew.
-constexpr std::string_view kMagic = "neurolens-facts-1\n";
+constexpr std::size_t kDigest = 64;
+constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr std::string_view kMagic = "neurolens-facts-2\n";
 
 class Out {
  public:
@@ -70,6 +68,7 @@ class In {
   }
   bool ok() const { return ok_; }
   bool empty() const { return rest_.empty(); }
+  std::size_t left() const { return rest_.size(); }
 
  private:
   std::string_view rest_;
@@ -154,58 +153,124 @@ unsigned bits(const FactsWanted& wanted) {
 
 }  // namespace
 
-void FactCache::load(const std::string& path, const FactsWanted& wanted) {
-  auto read = system_files().read(path, Bytes{std::int64_t{4} << 30});
-  if (!read.ok()) return;
-  bytes_ = std::move(read).value();
-  std::string_view body = bytes_;
-  constexpr std::size_t kDigest = 64;
-  if (body.size() < kMagic.size() + kDigest || !body.starts_with(kMagic)) return;
-  const std::string_view digest = body.substr(kMagic.size(), kDigest);
-  body.remove_prefix(kMagic.size() + kDigest);
-  if (sha256(body) != digest) return;
-  In in(body);
-  if ((in.number<unsigned>() & bits(wanted)) != bits(wanted)) return;
-  while (!in.empty() && in.ok()) {
-    const std::string_view name = in.text();
-    Slot slot;
-    slot.size = in.number<std::uint64_t>();
-    slot.modified = static_cast<std::int64_t>(in.number<std::uint64_t>());
-    slot.inode = in.number<std::uint64_t>();
-    slot.record = in.text();
-    if (in.ok()) index_.emplace(name, slot);
-  }
+bool walks_before(std::string_view a, std::string_view b) {
+  // A folder's content comes where the folder's name does: '/' sorts before every other byte.
+  const auto key = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c) + 1; };
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                      [&key](char x, char y) { return key(x) < key(y); });
 }
 
-bool FactCache::take(const WalkedFile& file, FileFacts* facts) const {
-  const auto found = index_.find(file.path);
-  if (found == index_.end()) return false;
-  const Slot& slot = found->second;
-  if (slot.size != file.size_bytes || slot.modified != file.modified_ns || slot.inode != file.inode)
-    return false;
-  In in(slot.record);
+void FactCache::open(const std::string& path, FactsWanted* wanted) {
+  path_ = path;
+  wanted_ = *wanted;
+  if (file_.load(path) != 0) return;
+  std::string_view bytes = file_.view();
+  if (bytes.size() < kMagic.size() + kDigest || !bytes.starts_with(kMagic)) return;
+  const std::string_view body = bytes.substr(kMagic.size(), bytes.size() - kMagic.size() - kDigest);
+  if (sha256(body) != bytes.substr(bytes.size() - kDigest)) return;
+  In in(body);
+  const auto held = in.number<unsigned>();
+  if (!in.ok() || (held & bits(wanted_)) != bits(wanted_)) return;
+  wanted->functions = wanted_.functions = (held & 1u) != 0;
+  wanted->imports = wanted_.imports = (held & 2u) != 0;
+  body_ = body;
+  copied_ = cursor_ = body.size() - in.left();
+  have_entry_ = read_entry();
+}
+
+bool FactCache::read_entry() {
+  In in(body_.substr(cursor_));
+  if (in.empty()) return false;
+  entry_.name = in.text();
+  entry_.size = in.number<std::uint64_t>();
+  entry_.modified = static_cast<std::int64_t>(in.number<std::uint64_t>());
+  entry_.inode = in.number<std::uint64_t>();
+  entry_.record = in.text();
+  if (!in.ok()) return false;
+  entry_.bytes = body_.substr(cursor_, body_.size() - cursor_ - in.left());
+  cursor_ += entry_.bytes.size();
+  return true;
+}
+
+std::vector<FactCache::Known> FactCache::match(std::span<const WalkedFile> files) {
+  std::vector<Known> known(files.size());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const WalkedFile& file = files[i];
+    while (have_entry_ && walks_before(entry_.name, file.path)) have_entry_ = read_entry();
+    if (!have_entry_ || entry_.name != file.path) continue;
+    if (entry_.size == file.size_bytes && entry_.modified == file.modified_ns &&
+        entry_.inode == file.inode) {
+      known[i] = {entry_.bytes, entry_.record};
+    }
+    have_entry_ = read_entry();
+  }
+  return known;
+}
+
+bool FactCache::decode(std::string_view record, FileFacts* facts) {
+  In in(record);
   FileFacts made;
   if (!get(&in, &made)) return false;
   *facts = std::move(made);
   return true;
 }
 
-Status FactCache::save(const std::string& path, const Walk& walk,
-                       const std::vector<FileFacts>& facts, const FactsWanted& wanted) {
-  Out out;
-  out.number(bits(wanted));
-  for (std::size_t i = 0; i < facts.size(); ++i) {
-    const WalkedFile& file = walk.files[i];
+Status FactCache::append(std::span<const WalkedFile> files, std::span<const FileFacts> facts,
+                         std::span<const Known> known) {
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const WalkedFile& file = files[i];
+    if (!known[i].entry.empty()) {
+      const auto at = static_cast<std::size_t>(known[i].entry.data() - body_.data());
+      if (out_ == nullptr && at == copied_) {
+        copied_ += known[i].entry.size();
+        continue;
+      }
+      NEUROLENS_TRY(start_writing());
+      NEUROLENS_TRY(write(known[i].entry));
+      continue;
+    }
     if (facts[i].error != 0 || (!facts[i].source && !needs_content(file.path))) continue;
-    Out record;
+    NEUROLENS_TRY(start_writing());
+    Out record, entry;
     put(facts[i], &record);
-    out.text(file.path)
+    entry.text(file.path)
         .number(file.size_bytes)
         .number(static_cast<std::uint64_t>(file.modified_ns))
-        .number(file.inode);
-    out.text(record.bytes);
+        .number(file.inode)
+        .text(record.bytes);
+    NEUROLENS_TRY(write(entry.bytes));
   }
-  return system_files().write_atomic(path, std::string(kMagic) + sha256(out.bytes) + out.bytes);
+  return {};
+}
+
+Status FactCache::start_writing() {
+  if (out_ != nullptr) return {};
+  NEUROLENS_ASSIGN(out_, system_files().create_atomic(path_));
+  NEUROLENS_TRY(out_->write(kMagic));
+  if (copied_ > 0) return write(body_.substr(0, copied_));
+  Out first;
+  first.number(bits(wanted_));
+  return write(first.bytes);
+}
+
+Status FactCache::write(std::string_view bytes) {
+  buffer_ += bytes;
+  return buffer_.size() < kBuffer ? Status() : flush();
+}
+
+Status FactCache::flush() {
+  digest_.update(buffer_);
+  Status written = out_->write(buffer_);
+  buffer_.clear();
+  return written;
+}
+
+Status FactCache::finish() {
+  if (out_ == nullptr && copied_ == body_.size() && !body_.empty()) return {};
+  NEUROLENS_TRY(start_writing());
+  NEUROLENS_TRY(flush());
+  NEUROLENS_TRY(out_->write(digest_.finish()));
+  return out_->commit();
 }
 
 }  // namespace neurolens::codebase

@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cctype>
 #include <cstring>
+#include <iterator>
 
 #include "fact_cache.hpp"
 #include "file_bytes.hpp"
 #include "functions/functions.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/exec/executor.hpp"
 #include "parallel.hpp"
 #include "source_text.hpp"
 
@@ -220,45 +222,77 @@ FileFacts facts_of(std::string_view path, std::string_view bytes, const FactsWan
   return facts;
 }
 
-Result<FactsTable> collect_facts(const std::string& root, const Walk& walk,
-                                 const FactsWanted& wanted, unsigned workers,
-                                 const std::string& cache, const Attention& attention) {
+FactCollector::FactCollector(std::string root, const FactsWanted& wanted, unsigned workers,
+                             const std::string& cache)
+    : root_(std::move(root)),
+      wanted_(wanted),
+      executor_(std::make_unique<exec::Executor>(workers)) {
+  if (cache.empty()) return;
+  cache_ = std::make_unique<FactCache>();
+  cache_->open(cache, &wanted_);
+}
+FactCollector::~FactCollector() = default;
+
+Result<FactsTable> FactCollector::collect(std::span<const WalkedFile> files, double done,
+                                          const Attention& attention) {
+  if (attention.cancelled()) return Error{Errc::cancelled, "Stopped while reading files.", root_};
+  attention.report("reading", done);
   FactsTable table;
-  table.facts.resize(walk.files.size());
-  FactCache known;
-  if (!cache.empty()) known.load(cache, wanted);
+  table.facts.resize(files.size());
+  std::vector<FactCache::Known> known;
+  if (cache_ != nullptr) known = cache_->match(files);
   std::atomic<std::uint64_t> read{0}, cached{0}, bytes{0};
-  constexpr std::size_t kBatch = 4096;  // progress and cancellation between batches
-  for (std::size_t first = 0; first < walk.files.size(); first += kBatch) {
-    if (attention.cancelled()) return Error{Errc::cancelled, "Stopped while reading files.", root};
-    attention.report("reading",
-                     static_cast<double>(first) / static_cast<double>(walk.files.size()));
-    const std::size_t count = std::min(kBatch, walk.files.size() - first);
-    parallel_for(count, workers, [&](std::size_t i) {
-      const WalkedFile& file = walk.files[first + i];
-      FileFacts& facts = table.facts[first + i];
-      if (!needs_content(file.path) && !identify(file.path, "")) return;  // never opened
-      if (!cache.empty() && known.take(file, &facts)) {
+  NEUROLENS_TRY(parallel_for(*executor_, files.size(), [&](std::size_t i) {
+    const WalkedFile& file = files[i];
+    FileFacts& facts = table.facts[i];
+    if (!needs_content(file.path) && !identify(file.path, "")) return;  // never opened
+    if (cache_ != nullptr && !known[i].entry.empty()) {
+      if (FactCache::decode(known[i].record, &facts)) {
         ++cached;
         return;
       }
-      thread_local FileBytes content;
-      facts.error = content.load(root + "/" + file.path);
-      ++read;
-      if (facts.error != 0) return;
+      known[i] = {};
+    }
+    thread_local FileBytes content;
+    const int error = content.load(root_ + "/" + file.path);
+    ++read;
+    if (error == 0) {
       bytes += content.view().size();
-      const int error = facts.error;
-      facts = facts_of(file.path, content.view(), wanted);
-      facts.error = error;
-    });
-  }
+      facts = facts_of(file.path, content.view(), wanted_);
+    }
+    facts.error = error;
+  }));
   table.read = read;
   table.cached = cached;
   table.bytes_read = bytes;
-  if (!cache.empty() && (table.read > 0 || known.size() != table.cached)) {
-    NEUROLENS_TRY(FactCache::save(cache, walk, table.facts, wanted));
-  }
+  if (cache_ != nullptr) NEUROLENS_TRY(cache_->append(files, table.facts, known));
   return table;
+}
+
+Status FactCollector::finish() {
+  return cache_ != nullptr ? cache_->finish() : Status();
+}
+
+Result<FactsTable> collect_facts(const std::string& root, const Walk& walk,
+                                 const FactsWanted& wanted, unsigned workers,
+                                 const std::string& cache, const Attention& attention) {
+  FactCollector collector(root, wanted, workers, cache);
+  FactsTable all;
+  all.facts.reserve(walk.files.size());
+  constexpr std::size_t kSlice = 4096;  // progress and cancellation between slices
+  const std::span<const WalkedFile> files(walk.files);
+  for (std::size_t first = 0; first < files.size(); first += kSlice) {
+    const double done = static_cast<double>(first) / static_cast<double>(files.size());
+    NEUROLENS_ASSIGN(FactsTable table,
+                     collector.collect(files.subspan(first, std::min(kSlice, files.size() - first)),
+                                       done, attention));
+    std::move(table.facts.begin(), table.facts.end(), std::back_inserter(all.facts));
+    all.read += table.read;
+    all.cached += table.cached;
+    all.bytes_read += table.bytes_read;
+  }
+  NEUROLENS_TRY(collector.finish());
+  return all;
 }
 
 }  // namespace neurolens::codebase

@@ -2,6 +2,8 @@
 /// Everything that one file tells: what the inventory, the graph and the map are made of.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,9 @@
 #include "neurolens/codebase/measure.hpp"
 #include "neurolens/codebase/walk.hpp"
 
+namespace neurolens::exec {
+class Executor;
+}
 namespace neurolens::codebase {
 
 struct FileFacts {
@@ -45,9 +50,34 @@ struct FactsTable {
   std::uint64_t bytes_read = 0;
 };
 
-/// Facts of every file of `walk`, in parallel. With a cache file, only what changed (path, size,
-/// time, inode) is opened; the cache is written anew at the end. A broken cache is ignored. Errors:
-/// cancelled; those of writing the cache.
+class FactCache;
+
+/// Collects facts slice by slice, so that those of a million files need not be in memory together.
+class FactCollector {
+ public:
+  /// `workers`: 0 for one per processor. With a cache file, only what changed (path, size, time,
+  /// inode) is opened. A broken cache is ignored.
+  FactCollector(std::string root, const FactsWanted& wanted, unsigned workers,
+                const std::string& cache);
+  ~FactCollector();
+  FactCollector(const FactCollector&) = delete;
+  FactCollector& operator=(const FactCollector&) = delete;
+
+  /// Facts of consecutive files of a walk, in parallel. `done`: share of the walk before them, for
+  /// progress. Errors: cancelled; those of writing the cache.
+  [[nodiscard]] Result<FactsTable> collect(std::span<const WalkedFile> files, double done,
+                                           const Attention& attention);
+  /// Call after the last slice: brings the cache up to date. Errors: those of writing it.
+  [[nodiscard]] Status finish();
+
+ private:
+  std::string root_;
+  FactsWanted wanted_;
+  std::unique_ptr<exec::Executor> executor_;
+  std::unique_ptr<FactCache> cache_;
+};
+
+/// Facts of every file of `walk` at once; see FactCollector.
 [[nodiscard]] Result<FactsTable> collect_facts(const std::string& root, const Walk& walk,
                                                const FactsWanted& wanted, unsigned workers,
                                                const std::string& cache,

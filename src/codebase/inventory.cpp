@@ -84,24 +84,23 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
   out.module_map = request.modules;
   std::map<std::string, GroupRow> modules, languages;
   // Slices keep the facts (functions, imports) of a million files from being in memory together.
-  constexpr std::size_t kSlice = 16384;
-  const bool cached = !request.cache.empty();
-  const FactsWanted wanted{request.functions, cached};  // a cache is shared with the graph
-  Walk slice;
+  constexpr std::size_t kSlice = 4096;
+  // A cache is shared with the graph.
+  FactCollector collector(request.root, {request.functions, !request.cache.empty()},
+                          request.workers, request.cache);
   for (std::size_t first = 0; first < tree.files.size();) {
-    const std::size_t count =
-        cached ? tree.files.size() : std::min(kSlice, tree.files.size() - first);
-    slice.files.assign(
-        std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first)),
-        std::make_move_iterator(tree.files.begin() + static_cast<std::ptrdiff_t>(first + count)));
-    NEUROLENS_ASSIGN(FactsTable table, collect_facts(request.root, slice, wanted, request.workers,
-                                                     request.cache, attention));
+    const std::size_t count = std::min(kSlice, tree.files.size() - first);
+    const std::span<WalkedFile> slice(tree.files.data() + first, count);
+    NEUROLENS_ASSIGN(
+        FactsTable table,
+        collector.collect(
+            slice, static_cast<double>(first) / static_cast<double>(tree.files.size()), attention));
     out.files_read += table.read;
     out.files_cached += table.cached;
     out.bytes_read += table.bytes_read;
     for (std::size_t i = 0; i < count; ++i) {
       FileFacts& facts = table.facts[i];
-      WalkedFile& file = slice.files[i];
+      WalkedFile& file = slice[i];
       if (facts.error != 0) {
         out.unreadable.push_back({file.path, std::strerror(facts.error)});
         continue;
@@ -140,6 +139,7 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
     }
     first += count;
   }
+  NEUROLENS_TRY(collector.finish());
   trim_top(&out.top, request.top);
   out.modules = rows_of(std::move(modules));
   out.languages = rows_of(std::move(languages));

@@ -1,16 +1,21 @@
 /// \file
-/// Runs a function over 0 .. count-1 on several threads. Narrow on purpose: the scheduler behind it
-/// can change without a caller noticing, because results are stored by index.
+/// Runs a function over 0 .. count-1 on the workers of an executor; results are stored by index, so
+/// that their order does not depend on the number of workers.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 
+#include "neurolens/base/result.hpp"
+
+namespace neurolens::exec {
+class Executor;
+}
 namespace neurolens::codebase {
 
-/// Calls `work(i)` once for every i < count, from at most `workers` threads (0: one per processor).
-/// Returns when all are done. `work` must not throw and must be safe to call concurrently.
-void parallel_for(std::size_t count, unsigned workers,
-                  const std::function<void(std::size_t)>& work);
+/// Calls `work(i)` once for every i < count; returns when all are done. `work` must be safe to call
+/// concurrently. Errors: what `work` threw (the other calls are made all the same).
+Status parallel_for(exec::Executor& executor, std::size_t count,
+                    const std::function<void(std::size_t)>& work);
 
 }  // namespace neurolens::codebase
