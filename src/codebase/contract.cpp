@@ -8,6 +8,7 @@
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/base/yaml.hpp"
+#include "neurolens/codebase/walk.hpp"
 
 namespace neurolens::codebase {
 namespace {
@@ -62,14 +63,17 @@ Result<std::string> text_of(const json::Value& owner, std::string_view key,
 }
 
 Result<ContractRule> rule_of(const json::Value& v, const std::string& file) {
-  NEUROLENS_TRY(known_keys(
-      v, file,
-      {"name", "type", "layers", "modules", "from", "to", "indirect", "allowed", "include_tests"}));
+  NEUROLENS_TRY(
+      known_keys(v, file,
+                 {"name", "type", "layers", "modules", "from", "to", "indirect", "allowed",
+                  "public", "files", "siblings", "include_tests", "only_tests"}));
   ContractRule rule;
   NEUROLENS_ASSIGN(rule.name, text_of(v, "name", file));
   NEUROLENS_ASSIGN(const std::string type, text_of(v, "type", file));
-  for (const auto& [key, flag] :
-       {std::pair{"indirect", &rule.indirect}, {"include_tests", &rule.include_tests}}) {
+  for (const auto& [key, flag] : {std::pair{"indirect", &rule.indirect},
+                                  {"siblings", &rule.siblings},
+                                  {"include_tests", &rule.include_tests},
+                                  {"only_tests", &rule.only_tests}}) {
     const json::Value* value = v.find(key);
     if (value == nullptr) continue;
     if (!value->as_bool())
@@ -104,8 +108,15 @@ Result<ContractRule> rule_of(const json::Value& v, const std::string& file) {
       NEUROLENS_ASSIGN(auto names, names_of(&value, v, name, file));
       rule.allowed.emplace_back(name, std::move(names));
     }
+  } else if (type == "public") {
+    rule.type = ContractType::public_files;
+    NEUROLENS_ASSIGN(rule.files, names_of(v.find("public"), v, "public", file));
+  } else if (type == "covered") {
+    rule.type = ContractType::covered;
+    NEUROLENS_ASSIGN(rule.files, names_of(v.find("files"), v, "files", file));
   } else {
-    const std::vector<std::string> types{"layers", "independence", "forbidden", "allowed"};
+    const std::vector<std::string> types{"layers",  "independence", "forbidden",
+                                         "allowed", "public",       "covered"};
     return Error{Errc::bad_request,
                  "Unknown type of contract \"" + type + "\"." + did_you_mean(type, types),
                  at(file, v)};
@@ -130,7 +141,7 @@ struct Use {
 class Checker {
  public:
   Checker(const Contract& contract, const DepsReport& report)
-      : contract_(contract), excused_(contract.exceptions.size(), false) {
+      : contract_(contract), report_(report), excused_(contract.exceptions.size(), false) {
     for (const FileEdge& e : report.edges) {
       if (e.kind == ImportKind::inactive || e.kind == ImportKind::type_only) continue;
       const DepsFile& a = report.files[e.from];
@@ -155,6 +166,12 @@ class Checker {
           break;
         case ContractType::allowed:
           allowed(rule);
+          break;
+        case ContractType::public_files:
+          public_files(rule);
+          break;
+        case ContractType::covered:
+          covered(rule);
           break;
       }
     }
@@ -199,9 +216,9 @@ class Checker {
       return std::nullopt;
     };
     for (const Use& use : uses_) {
-      if (use.test && !rule.include_tests) continue;
+      if (!counts(rule, use)) continue;
       const auto a = level(use.from), b = level(use.to);
-      if (!a || !b || *a < *b) continue;
+      if (!a || !b || *a < *b || (*a == *b && rule.siblings)) continue;
       direct(rule, use,
              *a == *b ? use.from + " uses " + use.to + ", its sibling"
                       : use.from + " uses " + use.to + ", which lies above it");
@@ -210,7 +227,7 @@ class Checker {
 
   void allowed(const ContractRule& rule) {
     for (const Use& use : uses_) {
-      if (use.test && !rule.include_tests) continue;
+      if (!counts(rule, use)) continue;
       for (const auto& [name, targets] : rule.allowed) {
         if (!covers(name, use.from)) continue;
         const bool fine = covers(name, use.to) || covers(targets, use.to) ||
@@ -225,6 +242,40 @@ class Checker {
         break;
       }
     }
+  }
+
+  // Files keep to the public ones of other modules; public files keep to public ones altogether.
+  void public_files(const ContractRule& rule) {
+    const auto is_public = [&rule](const std::string& path) {
+      return std::any_of(rule.files.begin(), rule.files.end(),
+                         [&](const std::string& glob) { return glob_match(glob, path); });
+    };
+    for (const FileEdge& e : report_.edges) {
+      const DepsFile& a = report_.files[e.from];
+      const DepsFile& b = report_.files[e.to];
+      if (e.kind == ImportKind::inactive || e.kind == ImportKind::type_only || is_public(b.path))
+        continue;
+      const Use use{module_of(a), module_of(b), a.path + ":" + std::to_string(e.line), a.test};
+      if (is_public(a.path)) {
+        direct(rule, use, "a public file may not use " + b.path + ", which is not");
+      } else if (use.from != use.to) {
+        direct(rule, use, use.from + " may not use " + b.path + ", a private file of " + use.to);
+      }
+    }
+  }
+
+  void covered(const ContractRule& rule) {
+    for (const DepsFile& file : report_.files) {
+      const auto wanted = [&](const std::string& glob) { return glob_match(glob, file.path); };
+      if (!std::any_of(rule.files.begin(), rule.files.end(), wanted)) continue;
+      if (contract_.modules.named(file.path)) continue;
+      direct(rule, {module_of(file), module_of(file), file.path + ":1", file.test},
+             file.path + " belongs to no module of the contract");
+    }
+  }
+
+  static bool counts(const ContractRule& rule, const Use& use) {
+    return use.test ? rule.include_tests || rule.only_tests : !rule.only_tests;
   }
 
   void independence(const ContractRule& rule) {
@@ -242,7 +293,7 @@ class Checker {
              const std::vector<std::string>& to, std::string_view why) {
     std::map<std::string, std::vector<const Use*>> out;
     for (const Use& use : uses_) {
-      if (use.test && !rule.include_tests) continue;
+      if (!counts(rule, use)) continue;
       out[use.from].push_back(&use);
     }
     for (const auto& [start, unused] : out) {
@@ -290,6 +341,7 @@ class Checker {
   }
 
   const Contract& contract_;
+  const DepsReport& report_;
   std::vector<Use> uses_;
   std::vector<bool> excused_;
   ContractVerdict verdict_;

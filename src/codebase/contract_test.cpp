@@ -98,6 +98,33 @@ TEST(Contract, ExceptionsNeedAReasonAndANeed) {
   EXPECT_EQ(none.error().code, Errc::missing_key);
 }
 
+TEST(Contract, SiblingsAndTestsAlone) {
+  const std::string rule =
+      "name: x\ncontracts: [{name: l, type: layers, layers: [ui, [core, base], net]";
+  EXPECT_EQ(check(rule + "}]").breaches.size(), 1u);
+  EXPECT_TRUE(check(rule + ", siblings: true}]").kept());
+  const ContractVerdict tests = check(rule + ", only_tests: true}]");
+  ASSERT_EQ(tests.breaches.size(), 1u);
+  EXPECT_EQ(tests.breaches[0].where, "core/b_test.cpp:6");
+}
+
+TEST(Contract, PublicFilesAndCoverage) {
+  const ContractVerdict v =
+      check("name: x\ncontracts: [{name: p, type: public, public: [core/**, net/**]}]");
+  EXPECT_EQ(contract_text(v),
+            "core/b.cpp:4: a public file may not use base/c.cpp, which is not (p)\n"
+            "core/b_test.cpp:6: a public file may not use ui/a.cpp, which is not (p)\n");
+  EXPECT_EQ(contract_text(check("name: x\ncontracts: [{name: p, type: public, public: [ui/**]}]")),
+            "base/c.cpp:5: base may not use net/d.cpp, a private file of net (p)\n"
+            "core/b.cpp:4: core may not use base/c.cpp, a private file of base (p)\n"
+            "ui/a.cpp:3: a public file may not use core/b.cpp, which is not (p)\n");
+  const ContractVerdict c = check(
+      "name: x\nmodules: {a: {files: [ui/**, core/*], about: top}, b: base/**}\n"
+      "contracts: [{name: c, type: covered, files: '**'}]");
+  EXPECT_EQ(contract_text(c), "net/d.cpp:1: net/d.cpp belongs to no module of the contract (c)\n");
+  EXPECT_FALSE(parse_contract("name: x\nmodules: {a: {file: b}}\ncontracts: []", "c.yaml").ok());
+}
+
 TEST(Contract, MistakesNameTheirPlace) {
   const auto typo =
       parse_contract("name: x\ncontracts:\n  - {name: l, type: layer, layers: [a]}\n", "c.yaml");

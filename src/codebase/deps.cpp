@@ -73,7 +73,9 @@ class Builder {
                                            request_.cache, attention_));
     report_.root = request_.root;
     report_.level = request_.level;
-    if (request_.compile_commands.empty()) {
+    if (!request_.use_compile_commands) {
+      // nothing to read
+    } else if (request_.compile_commands.empty()) {
       const std::string found = find_compile_commands(root);
       if (!found.empty()) NEUROLENS_TRY(load_db(found));
     } else {
@@ -218,7 +220,7 @@ class Builder {
     if (c_exact_ + c_guessed_ == 0) return;
     if (!db_) {
       report_.notes.push_back(
-          "C and C++: no compile_commands.json, so search paths were guessed: " +
+          "C and C++: no compile_commands.json was used, so search paths were guessed: " +
           std::to_string(c_guessed_) + " of " + std::to_string(c_exact_ + c_guessed_) +
           " edges rest on a guess.");
       return;

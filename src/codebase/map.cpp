@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "neurolens/base/file_system.hpp"
@@ -55,10 +56,16 @@ void write_modules(const DepsReport& deps, const Inventory& inventory, const Map
     const auto node = std::find(deps.graph.names.begin(), deps.graph.names.end(), module.name);
     const bool found = node != deps.graph.names.end();
     const auto v = static_cast<std::size_t>(node - deps.graph.names.begin());
-    *out += fmt::format("| {} | {} | {} | {} | {} | {} |", cell(module.name),
-                        cell(module_summary(deps, request.root, module.name)), module.files,
-                        module.lines.code, found ? std::to_string(deps.metrics.fan_in[v]) : "-",
-                        found ? std::to_string(deps.metrics.fan_out[v]) : "-");
+    const auto rule = std::find_if(
+        request.modules.rules().begin(), request.modules.rules().end(),
+        [&](const ModuleRule& r) { return r.name == module.name && !r.about.empty(); });
+    const std::string about = rule != request.modules.rules().end()
+                                  ? rule->about
+                                  : module_summary(deps, request.root, module.name);
+    *out +=
+        fmt::format("| {} | {} | {} | {} | {} | {} |", cell(module.name), cell(about), module.files,
+                    module.lines.code, found ? std::to_string(deps.metrics.fan_in[v]) : "-",
+                    found ? std::to_string(deps.metrics.fan_out[v]) : "-");
     if (!request.heat.empty()) {
       const auto heat = request.heat.find(module.name);
       *out += heat == request.heat.end() ? " - |" : fmt::format(" {:.4g} |", heat->second);
@@ -133,7 +140,19 @@ void write_externals(const DepsReport& deps, std::string* out) {
     *out += fmt::format("- {}: {}\n", ecosystem, list);
 }
 
+void write_languages(const Inventory& inventory, std::string* out) {
+  *out += "\n## Languages\n\n| Language | Files | Code | Comment |\n|---|--:|--:|--:|\n";
+  for (const GroupRow& l : inventory.languages)
+    *out += fmt::format("| {} | {} | {} | {} |\n", l.name, l.files, l.lines.code, l.lines.comment);
+}
+
 }  // namespace
+
+std::string_view to_string(MapPart part) {
+  constexpr std::array<std::string_view, 7> kNames{
+      "modules", "layers", "entry-points", "hotspots", "cycles", "externals", "languages"};
+  return kNames[static_cast<std::size_t>(part)];
+}
 
 std::string module_summary(const DepsReport& report, const std::string& root,
                            const std::string& module) {
@@ -163,7 +182,7 @@ std::string module_summary(const DepsReport& report, const std::string& root,
         return file.summary;
     }
   }
-  const DepsFile* best = nullptr;  // the largest documented header or file
+  const DepsFile* best = nullptr;  // the largest documented file
   for (const DepsFile& file : report.files) {
     if (file.module != module || file.summary.empty() || file.test) continue;
     if (best == nullptr || file.code_lines > best->code_lines) best = &file;
@@ -188,26 +207,32 @@ Result<SystemMap> draw_map(const MapRequest& request, const Attention& attention
   inventory_request.cache = request.cache;
   NEUROLENS_ASSIGN(const Inventory inventory,
                    take_inventory(inventory_request, system_clock(), attention));
-  const std::string title =
-      request.title.empty() ? std::string(file_name(request.root)) : request.title;
   SystemMap map;
   std::string& out = map.markdown;
-  out = fmt::format(
-      "# System map of {}\n\n{} files, {} lines of code in {} languages, {} modules.\n\n",
-      printable(title), inventory.whole.files, inventory.whole.lines.code,
-      inventory.languages.size(), inventory.modules.size());
-  write_modules(deps, inventory, request, &out);
-  out +=
-      "\n## Layers\n\nAn arrow means \"uses\"; what depends on nothing lies at the "
-      "bottom.\n\n```mermaid\n" +
-      to_mermaid(deps.graph, deps.metrics, request.heat) + "```\n";
-  write_entries(deps, request.top, &out);
-  write_hotspots(deps, inventory, request.top, &out);
-  write_cycles(deps, &out);
-  write_externals(deps, &out);
-  out += "\n## Languages\n\n| Language | Files | Code | Comment |\n|---|--:|--:|--:|\n";
-  for (const GroupRow& l : inventory.languages)
-    out += fmt::format("| {} | {} | {} | {} |\n", l.name, l.files, l.lines.code, l.lines.comment);
+  if (request.parts.empty()) {
+    const std::string title =
+        request.title.empty() ? std::string(file_name(request.root)) : request.title;
+    out = fmt::format(
+        "# System map of {}\n\n{} files, {} lines of code in {} languages, {} modules.\n\n",
+        printable(title), inventory.whole.files, inventory.whole.lines.code,
+        inventory.languages.size(), inventory.modules.size());
+  }
+  const auto wanted = [&request](MapPart part) {
+    return request.parts.empty() ||
+           std::find(request.parts.begin(), request.parts.end(), part) != request.parts.end();
+  };
+  if (wanted(MapPart::modules)) write_modules(deps, inventory, request, &out);
+  if (wanted(MapPart::layers)) {
+    out +=
+        "\n## Layers\n\nAn arrow means \"uses\"; what depends on nothing lies at the "
+        "bottom.\n\n```mermaid\n" +
+        to_mermaid(deps.graph, deps.metrics, request.heat) + "```\n";
+  }
+  if (wanted(MapPart::entry_points)) write_entries(deps, request.top, &out);
+  if (wanted(MapPart::hotspots)) write_hotspots(deps, inventory, request.top, &out);
+  if (wanted(MapPart::cycles)) write_cycles(deps, &out);
+  if (wanted(MapPart::externals)) write_externals(deps, &out);
+  if (wanted(MapPart::languages)) write_languages(inventory, &out);
   map.svg = to_svg(deps.graph, deps.metrics, request.heat);
   return map;
 }

@@ -6,22 +6,31 @@
 ///       base: [src/base/**, include/x/base/**]
 ///     contracts:
 ///       - name: pipeline
-///         type: layers              # each layer may use those below it, not its siblings, never
-///         up layers: [ui, [report, gate], core, base]
+///         type: layers              # each layer may use those below it, never up, and not its
+///         layers: [ui, [report, gate], core, base]   # siblings unless `siblings: true`
 ///       - name: engines stay apart
 ///         type: independence        # none may reach another, not even indirectly
 ///         modules: [nn, pde]
 ///       - name: no network in the core
-///         type: forbidden           # from may not reach to; `indirect: false` looks at direct
-///         edges only from: [core] to: [net]
+///         type: forbidden           # from may not reach to; direct edges only with
+///         from: [core]              # `indirect: false`
+///         to: [net]
 ///       - name: room table
 ///         type: allowed             # a module listed may use what is named and nothing else
 ///         allowed: {report: [core, base], base: [], cli: "*"}
+///       - name: private parts
+///         type: public              # modules may use only these files of each other, and these
+///         public: [include/**]      # files no others; tests are no exception
+///       - name: every file has a module
+///         type: covered             # each of these files belongs to an entry of `modules`
+///         files: [src/**, include/**]
 ///     exceptions:
 ///       - {from: ui, to: core, reason: until the view model is split}   # reason is required
 ///
-/// A name matches a module of that name and those below it ("core" matches "core/x"). Self-edges,
-/// type-only and inactive imports never breach. An exception that nothing needs is reported.
+/// Imports of test files count in `public`, and elsewhere with `include_tests: true`, or alone with
+/// `only_tests: true`. A name matches a module of that name and those below it ("core" matches
+/// "core/x"). Self-edges, type-only and inactive imports never breach. An exception that nothing
+/// needs is reported.
 #pragma once
 
 #include <string>
@@ -32,7 +41,14 @@
 
 namespace neurolens::codebase {
 
-enum class ContractType : std::uint8_t { layers, independence, forbidden, allowed };
+enum class ContractType : std::uint8_t {
+  layers,
+  independence,
+  forbidden,
+  allowed,
+  public_files,
+  covered
+};
 
 struct ContractRule {
   std::string name;
@@ -42,7 +58,10 @@ struct ContractRule {
   bool indirect = true;
   /// allowed: module -> what it may use; "*" allows anything.
   std::vector<std::pair<std::string, std::vector<std::string>>> allowed;
-  bool include_tests = false;  ///< On: imports of test files count as well.
+  std::vector<std::string> files;  ///< Globs of `public` and `covered`; see glob_match().
+  bool siblings = false;           ///< layers: those of one entry may use each other.
+  bool include_tests = false;      ///< On: imports of test files count as well.
+  bool only_tests = false;         ///< On: nothing but imports of test files counts.
 };
 
 /// A breach that is allowed, and why.

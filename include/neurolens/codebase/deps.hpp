@@ -91,6 +91,8 @@ struct DepsRequest {
   unsigned workers = 0;
   /// compile_commands.json; empty: looked for in the root and below build*/ .
   std::string compile_commands;
+  /// Off: edges come from the directives alone, the same on every machine, built or not.
+  bool use_compile_commands = true;
   /// Read the git history for churn and change coupling, at most this many commits; 0: do not.
   std::uint32_t history_commits = 2000;
   /// Cache file shared with the inventory; empty: none.

@@ -2,12 +2,28 @@
 /// The system map: one page that tells a newcomer what is where and what hangs on what.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "neurolens/codebase/deps.hpp"
 #include "neurolens/codebase/inventory.hpp"
 
 namespace neurolens::codebase {
+
+/// Sections of the page.
+enum class MapPart : std::uint8_t {
+  modules,
+  layers,
+  entry_points,
+  hotspots,
+  cycles,
+  externals,
+  languages
+};
+/// "modules", "layers", "entry-points", ...
+[[nodiscard]] std::string_view to_string(MapPart part);
 
 struct MapRequest {
   std::string root = ".";
@@ -15,6 +31,8 @@ struct MapRequest {
   ModuleMap modules;
   WalkOptions walk;
   unsigned workers = 0;
+  /// Sections to write, in their own order; empty: the title and all of them.
+  std::vector<MapPart> parts;
   std::size_t top = 10;  ///< Hotspots and entry points to show.
   std::string cache;
   std::uint32_t history_commits = 2000;
@@ -33,8 +51,8 @@ struct SystemMap {
 [[nodiscard]] Result<SystemMap> draw_map(const MapRequest& request,
                                          const Attention& attention = {});
 
-/// One line about a module: the first sentence of its README, of its package's documentation, or of
-/// the file named like it; empty when none says anything.
+/// One line about a module, where its rule says nothing: the first sentence of its README, of its
+/// package's documentation, or of the file named like it; empty when none says anything.
 [[nodiscard]] std::string module_summary(const DepsReport& report, const std::string& root,
                                          const std::string& module);
 

@@ -14,6 +14,7 @@ namespace neurolens::codebase {
 struct ModuleRule {
   std::string name;
   std::vector<std::string> globs;  ///< See glob_match(); "dir/**" for everything below.
+  std::string about;               ///< One line for the system map; empty: its files say it.
 };
 
 /// Rules in order: the first whose glob matches names the module. A file that no rule names goes to
@@ -32,8 +33,8 @@ class ModuleMap {
   std::vector<ModuleRule> rules_;
 };
 
-/// Reads {name: glob or [glob, ...]} as in the `modules` key of a contract file.
-/// Errors: wrong_type with the place.
+/// Reads {name: glob or [glob, ...] or {files: ..., about: text}} as in the `modules` key of a
+/// contract file. Errors: wrong_type, unknown_key with the place.
 [[nodiscard]] Result<ModuleMap> module_map_from(const json::Value& object);
 
 }  // namespace neurolens::codebase

@@ -155,7 +155,7 @@ class DepsCommand final : public Command {
     options.value("--contract", "FILE.yaml", contract_,
                   "Check these rules; exit status 1 on a breach");
     options.value("--compile-commands", "FILE", commands_,
-                  "The compilation database (default: looked for)");
+                  "The compilation database (default: looked for); none: do without");
     options.value("--commits", "N", commits_,
                   "Commits of history to read; 0: none (default: 2000)");
     heat_.declare(options);
@@ -169,7 +169,8 @@ class DepsCommand final : public Command {
   Result<int> run(Context& context) override {
     nc::DepsRequest request;
     NEUROLENS_TRY(tree_.fill(context.files, &request));
-    request.compile_commands = commands_.value_or("");
+    request.use_compile_commands = commands_ != "none";
+    if (request.use_compile_commands) request.compile_commands = commands_.value_or("");
     if (commits_ && (*commits_ < 0 || *commits_ > 1000000)) {
       return Error{Errc::out_of_range, "--commits must be between 0 and 1000000.", ""};
     }
