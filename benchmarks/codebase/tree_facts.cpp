@@ -1,7 +1,9 @@
 // tree_facts inventory ROOT [WORKERS [lines]]   JSON of the inventory; "lines" leaves functions out
 // tree_facts time ROOT WORKERS REPEATS [lines]  seconds and MB/s of each repeat, and the peak
 // memory tree_facts imports ROOT [COMPILE_COMMANDS]    "from line to kind exact" of every import in
-// the tree tree_facts cache ROOT FILE                    files read and files from the cache, twice
+// the tree tree_facts cache ROOT FILE [WORKERS]          one run with a cache: files opened, files
+// from the cache, seconds,
+//                                               peak memory
 #include <sys/resource.h>
 
 #include <chrono>
@@ -61,20 +63,19 @@ int print_imports(const std::string& root, const char* commands) {
   return 0;
 }
 
-int run_cache(const std::string& root, const char* file) {
-  for (int i = 0; i < 2; ++i) {
-    nc::InventoryRequest request;
-    request.root = root;
-    request.cache = file;
-    const auto start = std::chrono::steady_clock::now();
-    const auto made = nc::take_inventory(request);
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (!made.ok()) return fail(made.error());
-    std::printf("%.3f s  read %llu  from cache %llu\n", seconds,
-                static_cast<unsigned long long>(made->files_read),
-                static_cast<unsigned long long>(made->files_cached));
-  }
+int run_cache(const std::string& root, const char* file, const char* workers) {
+  nc::InventoryRequest request = request_for(root, workers, false);
+  request.cache = file;
+  const auto start = std::chrono::steady_clock::now();
+  const auto made = nc::take_inventory(request);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!made.ok()) return fail(made.error());
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  std::printf("files %zu  opened %llu  from cache %llu  %.3f s  peak %ld KiB\n", made->files.size(),
+              static_cast<unsigned long long>(made->files_read),
+              static_cast<unsigned long long>(made->files_cached), seconds, usage.ru_maxrss);
   return 0;
 }
 
@@ -92,7 +93,7 @@ int main(int argc, char** argv) {
   if (what == "time" && argc > 4)
     return time_tree(argv[2], argv[3], std::atoi(argv[4]), word(5) != nullptr);
   if (what == "imports") return print_imports(argv[2], word(3));
-  if (what == "cache" && argc > 3) return run_cache(argv[2], argv[3]);
+  if (what == "cache" && argc > 3) return run_cache(argv[2], argv[3], word(4));
   std::fputs("usage: see the head of tree_facts.cpp\n", stderr);
   return 2;
 }
