@@ -1,6 +1,7 @@
 #include "functions/tokens.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -9,32 +10,27 @@ namespace {
 
 constexpr std::size_t kWindow = 64;
 
-bool pairs(char a, char b) {
-  switch (a) {
-    case '&':
-      return b == '&';
-    case '|':
-      return b == '|';
-    case '=':
-      return b == '>' || b == '=';
-    case '-':
-      return b == '>' || b == '-';
-    case ':':
-      return b == ':';
-    case '?':
-      return b == '.' || b == '?' || b == ':';
-    case '[':
-      return b == '[';
-    case '!':
-    case '<':
-    case '>':
-      return b == '=';
-    case '+':
-      return b == '+';
-    default:
-      return false;
+// Which byte may follow which to make one operator, as bits: no branch to guess wrong at.
+struct Pairs {
+  std::array<std::uint16_t, 256> firsts{};   ///< Bits of the seconds that join.
+  std::array<std::uint16_t, 256> seconds{};  ///< One bit, or none.
+  [[nodiscard]] bool join(char a, char b) const {
+    return (firsts[static_cast<unsigned char>(a)] & seconds[static_cast<unsigned char>(b)]) != 0;
   }
-}
+};
+
+constexpr Pairs kPairs = [] {
+  Pairs pairs;
+  unsigned next = 0;
+  for (const char* p :
+       {"&&", "||", "=>", "==", "->", "--", "::", "?.", "??", "?:", "[[", "!=", "<=", ">=", "++"}) {
+    std::uint16_t& second = pairs.seconds[static_cast<unsigned char>(p[1])];
+    if (second == 0) second = static_cast<std::uint16_t>(1u << next++);
+    std::uint16_t& first = pairs.firsts[static_cast<unsigned char>(p[0])];
+    first = static_cast<std::uint16_t>(first | second);
+  }
+  return pairs;
+}();
 
 }  // namespace
 
@@ -126,7 +122,7 @@ void Tokens::take_word(Token* token, std::size_t seen) {
   }
   token->kind = TokenKind::word;
   token->text = {text_.data() + from, at_ - from};
-  token->word = words_.find(token->text);
+  token->word = words_.find(token->text, text_.size() - from);
 }
 
 void Tokens::take_number(Token* token) {
@@ -157,43 +153,38 @@ void Tokens::next(Token* token) {
       continue;
     }
     if (at_ - window_ >= kWindow) look();
-    std::size_t bit = at_ - window_;
+    const std::size_t bit = at_ - window_;
     const std::uint64_t code = ~masks_.blanks >> bit;
-    if ((code & 1) == 0) {  // blanks: up to the next code, or to the end of window or gap
-      const auto run = std::min<std::size_t>(static_cast<std::size_t>(std::countr_zero(code)),
-                                             std::min(kWindow - bit, gap_end_ - at_));
-      std::uint64_t ends = masks_.newlines >> bit;
-      if (run < kWindow) ends &= (std::uint64_t{1} << run) - 1;
-      space = true;
-      if (ends != 0) {
-        line_fresh_ = true;
-        if (options_.newlines) {
-          token->kind = TokenKind::newline;
-          token->line = line_++;
-          token->space_before = true;
-          at_ += static_cast<std::size_t>(std::countr_zero(ends)) + 1;
-          line_start_ = at_;
-          return;
-        }
-        line_ += static_cast<std::uint32_t>(std::popcount(ends));
-        line_start_ = at_ + kWindow - static_cast<std::size_t>(std::countl_zero(ends));
+    // Blanks up to the next code (mostly none or one: not worth a branch), or to the end of the
+    // window.
+    const auto run = code != 0 ? static_cast<std::size_t>(std::countr_zero(code))
+                               : std::min(kWindow - bit, gap_end_ - at_);
+    const std::uint64_t before = run < kWindow ? (std::uint64_t{1} << run) - 1 : ~std::uint64_t{0};
+    const std::uint64_t ends = masks_.newlines >> bit & before;
+    space |= run != 0;
+    if (ends != 0) {
+      line_fresh_ = true;
+      if (options_.newlines) {
+        token->kind = TokenKind::newline;
+        token->line = line_++;
+        token->space_before = true;
+        at_ += static_cast<std::size_t>(std::countr_zero(ends)) + 1;
+        line_start_ = at_;
+        return;
       }
-      at_ += run;
-      if (code == 0 || at_ >= gap_end_) continue;
-      bit += run;
+      line_ += static_cast<std::uint32_t>(std::popcount(ends));
+      line_start_ = at_ + kWindow - static_cast<std::size_t>(std::countl_zero(ends));
     }
+    at_ += run;
+    if (code == 0) continue;
     const char c = text_[at_];
-    if (options_.newlines && c == '\\' && joins_lines()) {
-      continue;
-    }
+    if (c == '\\' && options_.newlines && joins_lines()) continue;
     token->line = line_;
     token->space_before = space;
-    if (line_fresh_) {
-      token->first_on_line = true;
-      token->column = static_cast<std::uint32_t>(at_ - line_start_);
-      line_fresh_ = false;
-    }
-    const std::uint64_t words = masks_.words >> bit;
+    token->first_on_line = line_fresh_;
+    token->column = static_cast<std::uint32_t>(at_ - line_start_);
+    line_fresh_ = false;
+    const std::uint64_t words = masks_.words >> (bit + run);
     if ((words & 1) != 0) {
       if (c >= '0' && c <= '9') return take_number(token);
       return take_word(token, static_cast<std::size_t>(std::countr_one(words)));
@@ -201,8 +192,10 @@ void Tokens::next(Token* token) {
     if (c == '#' && options_.directives && token->first_on_line) return take_directive(token);
     ++at_;
     token->kind = TokenKind::op;
-    token->op = static_cast<unsigned char>(c);
-    if (at_ < gap_end_ && pairs(c, text_[at_])) token->op = op2(c, text_[at_++]);
+    const char second = at_ < gap_end_ ? text_[at_] : '\0';
+    const bool pair = kPairs.join(c, second);
+    token->op = pair ? op2(c, second) : static_cast<unsigned char>(c);
+    at_ += pair ? 1 : 0;
     return;
   }
 }

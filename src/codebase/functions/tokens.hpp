@@ -28,7 +28,7 @@ struct Token {
   bool space_before = true;
   bool first_on_line = false;
   std::uint32_t line = 1;    ///< Where it starts, 1-based.
-  std::uint32_t column = 0;  ///< Bytes before it on its line; only for the first token of a line.
+  std::uint32_t column = 0;  ///< Bytes before it on its line.
   std::string_view text;     ///< Of words and directives (the word behind '#').
 
   [[nodiscard]] bool is(char c) const {

@@ -110,7 +110,7 @@ WordTable::WordTable(unsigned group) {
       lengths_[static_cast<unsigned char>(text.front())] |= 1u << text.size();
       std::size_t at = slot(text);
       while (!entries_[at].text.empty() && entries_[at].text != text) at = (at + 1) % kSlots;
-      if (entries_[at].text.empty()) entries_[at] = {text, row.word};
+      if (entries_[at].text.empty()) entries_[at] = {text, head_of(text, text.size()), row.word};
     }
   }
 }

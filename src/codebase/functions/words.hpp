@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "neurolens/codebase/language.hpp"
@@ -45,14 +48,16 @@ enum class Word : std::uint8_t {
 class WordTable {
  public:
   explicit WordTable(unsigned group);
-  /// Requires a text that is not empty.
-  [[nodiscard]] Word find(std::string_view text) const {
+  /// Requires a text that is not empty; `readable`: bytes from its start on that may be read.
+  [[nodiscard]] Word find(std::string_view text, std::size_t readable) const {
     const std::uint32_t lengths = lengths_[static_cast<unsigned char>(text.front())];
     if (text.size() > 31 || (lengths >> text.size() & 1u) == 0) return Word::none;
-    const Entry* entry = &entries_[slot(text)];
-    for (; !entry->text.empty();
-         entry = &entries_[(static_cast<std::size_t>(entry - entries_.data()) + 1) % kSlots]) {
-      if (entry->text == text) return entry->word;
+    const std::uint64_t head = head_of(text, readable);
+    std::size_t at = slot(text);
+    for (; !entries_[at].text.empty(); at = (at + 1) % kSlots) {
+      const Entry& entry = entries_[at];
+      if (entry.head != head || entry.text.size() != text.size()) continue;
+      if (text.size() <= 8 || entry.text.substr(8) == text.substr(8)) return entry.word;
     }
     return Word::none;
   }
@@ -62,9 +67,22 @@ class WordTable {
  private:
   struct Entry {
     std::string_view text;
+    std::uint64_t head = 0;  ///< head_of(text)
     Word word = Word::none;
   };
   static constexpr std::size_t kSlots = 512;
+  // The first eight bytes as a number, zeros behind a shorter text.
+  static std::uint64_t head_of(std::string_view text, std::size_t readable) {
+    std::uint64_t head = 0;
+    if (readable < 8) {
+      std::memcpy(&head, text.data(), text.size() < 8 ? text.size() : 8);
+      return head;
+    }
+    std::memcpy(&head, text.data(), 8);
+    const std::size_t spare = text.size() < 8 ? 8 - text.size() : 0;
+    if constexpr (std::endian::native == std::endian::little) return head << 8 * spare >> 8 * spare;
+    return head >> 8 * spare << 8 * spare;
+  }
   static std::size_t slot(std::string_view text) {
     return (text.size() * 131u + static_cast<unsigned char>(text.front()) * 29u +
             static_cast<unsigned char>(text.back()) * 7u) %

@@ -23,7 +23,7 @@ bool interpolated(Scanner& s,
 bool python_start(Scanner& s, const Rule& rule);
 bool python_line(Scanner& s, const Rule& rule);
 bool python_string(Scanner& s, const Rule& rule);
-bool python_mark(Scanner& s, const Rule& rule);  ///< Brackets, ':' and '\\'.
+bool python_mark(Scanner& s, const Rule& rule);  ///< ':' and '\\'.
 
 // JavaScript (hooks_js.cpp)
 bool js_template(Scanner& s, const Rule& rule);  ///< '`'

@@ -18,7 +18,11 @@ struct Prefix {
 Prefix prefix_before(const Scanner& s, const char* quote) {
   const char* p = quote;
   Prefix prefix{quote};
-  while (p > s.line_begin() && quote - p < 2 && std::strchr("rRbBfFuUtT", p[-1]) != nullptr) --p;
+  const auto is_prefix = [](char c) {
+    const char l = static_cast<char>(c | 0x20);
+    return l == 'r' || l == 'b' || l == 'f' || l == 'u' || l == 't';
+  };
+  while (p > s.line_begin() && quote - p < 2 && is_prefix(p[-1])) --p;
   if (p > s.begin() && is_identifier_byte(p[-1])) return prefix;  // the letters end a name
   prefix.begin = p;
   for (; p < quote; ++p) {
@@ -185,32 +189,18 @@ bool python_string(Scanner& s, const Rule&) {
 
 bool python_mark(Scanner& s, const Rule&) {
   HookState& state = s.state;
-  switch (*s.pos()) {
-    case '(':
-    case '[':
-    case '{':
-      ++state.depth;
-      return false;
-    case ')':
-    case ']':
-    case '}':
-      state.depth = std::max(0, state.depth - 1);
-      return false;
-    case ':': {
-      if (!state.header || state.depth > 0) return false;
-      state.header = false;
-      const char* p = s.pos() + 1;
-      while (p < s.end() && is_blank_byte(*p)) ++p;
-      state.statement = p;
-      state.expect_doc = statement_ends(p, s.end()) || starts_doc_string(p, s.end());
-      return false;
-    }
-    default: {  // a backslash before a line end joins the lines
-      const char next = s.at(1) == '\r' ? s.at(2) : s.at(1);
-      if (next == '\n') state.continued = true;
-      return false;
-    }
+  if (*s.pos() == '\\') {  // before a line end it joins the lines
+    const char next = s.at(1) == '\r' ? s.at(2) : s.at(1);
+    if (next == '\n') state.continued = true;
+    return false;
   }
+  if (!state.header || state.depth > 0) return false;
+  state.header = false;
+  const char* p = s.pos() + 1;
+  while (p < s.end() && is_blank_byte(*p)) ++p;
+  state.statement = p;
+  state.expect_doc = statement_ends(p, s.end()) || starts_doc_string(p, s.end());
+  return false;
 }
 
 }  // namespace neurolens::codebase::hooks

@@ -74,8 +74,7 @@ Rules rust() {
 Rules python() {
   Rules rules =
       hashes() + Rules{hook("\"", &hooks::python_string), hook("'", &hooks::python_string)};
-  for (const char* mark : {"(", ")", "[", "]", "{", "}", ":", "\\"})
-    rules.push_back(hook(mark, &hooks::python_mark));
+  for (const char* mark : {":", "\\"}) rules.push_back(hook(mark, &hooks::python_mark));
   return rules;
 }
 
@@ -355,6 +354,8 @@ LexTable make_lex_table(LexFamily family) {
   if (family == LexFamily::python) {
     table.start_hook = &hooks::python_start;
     table.line_hook = &hooks::python_line;
+    table.counts_brackets = true;
+    for (const char bracket : {'(', ')', '[', ']', '{', '}'}) table.interesting.add(bracket);
   }
   if (family == LexFamily::php) table.start_hook = &hooks::php_start;
   for (const LexFamily here : {LexFamily::shell, LexFamily::ruby, LexFamily::perl, LexFamily::php,

@@ -87,7 +87,10 @@ LexTable compile_rules(std::vector<Rule> rules) {
 const char* find_string_end(const char* p, const char* end, std::string_view close, unsigned flags,
                             bool* closed) {
   *closed = true;
-  for (; p < end; ++p) {
+  const char mark = close.front();
+  const char escape = (flags & kEscapes) != 0 ? '\\' : mark;
+  const char line_end = (flags & kMultiLine) == 0 ? '\n' : mark;
+  for (; (p = find_of_three(p, end, mark, escape, line_end)) < end; ++p) {
     const char c = *p;
     if (c == '\\' && (flags & kEscapes) != 0) {
       if (p + 2 < end && p[1] == '\r' && p[2] == '\n') ++p;  // an escaped CR LF is one line end
@@ -95,7 +98,7 @@ const char* find_string_end(const char* p, const char* end, std::string_view clo
       continue;
     }
     if (c == '\n' && (flags & kMultiLine) == 0) break;
-    if (c != close.front() || !matches(p, end, close)) continue;
+    if (c != mark || !matches(p, end, close)) continue;
     p += close.size();
     if ((flags & kDoubles) == 0 || !matches(p, end, close)) return p;
     p += close.size() - 1;
@@ -259,10 +262,17 @@ bool Scanner::dispatch() {
 // At a place where the line may turn out to hold nothing (more): its start, or behind a comment.
 void Scanner::settle() {
   while (true) {
+    p_ = skip_indent(p_, end_);
     while (p_ < end_ && is_blank_byte(*p_)) ++p_;
     if (p_ == end_ || *p_ == '\n' || (line_ & kLineCode) != 0) return;
     if (table_.line_hook != nullptr && table_.line_hook(*this, table_.rules.front())) continue;
     const char* before = p_;
+    if (const int step = table_.bracket(*p_); step != 0) {
+      state.depth = std::max(0, state.depth + step);
+      line_ = static_cast<std::uint8_t>(line_ | kLineCode);
+      ++p_;
+      return;
+    }
     if (!table_.interesting.contains(*p_) || !dispatch()) {
       line_ = static_cast<std::uint8_t>(line_ | kLineCode);
       if (p_ == before) ++p_;
@@ -284,6 +294,9 @@ void Scanner::run() {
   while ((p_ = table_.interesting.find(p_, end_)) != end_) {
     if (*p_ == '\n') {
       new_line();
+    } else if (const int step = table_.bracket(*p_); step != 0) {
+      state.depth = std::max(0, state.depth + step);
+      ++p_;
     } else if (dispatch()) {
       settle();
     } else {

@@ -54,9 +54,17 @@ struct LexTable {
   std::vector<Rule> rules;
   std::array<std::uint8_t, 256> first{};  ///< Index + 1 of the first rule for a byte; 0: none.
   ByteSet interesting;
-  Hook line_hook = nullptr;     ///< Called at the first code byte of a line; true: it consumed.
-  Hook start_hook = nullptr;    ///< Called once before the first line.
-  Hook newline_hook = nullptr;  ///< Called after each line end met in code.
+  bool counts_brackets = false;  ///< Keeps HookState::depth; brackets are interesting then.
+  Hook line_hook = nullptr;      ///< Called at the first code byte of a line; true: it consumed.
+  Hook start_hook = nullptr;     ///< Called once before the first line.
+  Hook newline_hook = nullptr;   ///< Called after each line end met in code.
+
+  /// 1 for an opening bracket, -1 for a closing one, where they are counted.
+  [[nodiscard]] int bracket(char c) const {
+    if (!counts_brackets) return 0;
+    const bool opens = c == '(' || c == '[' || c == '{';
+    return opens ? 1 : c == ')' || c == ']' || c == '}' ? -1 : 0;
+  }
 };
 
 /// The table for a set of rules. `extra`: bytes that hooks want to see besides the openers.
