@@ -333,5 +333,12 @@ TEST(FunctionsOther, KotlinSwiftPhpCSharp) {
             "N.A.F 4-4 2/1/0/1\n");
 }
 
+// Found by lines_fuzz: the line of such a function was that of the one before, or none.
+TEST(FunctionsPython, ADefWithoutANameStandsWhereItStands) {
+  EXPECT_EQ(functions_of("Python", "\ndef `():\n  pass\n"), " 2-3 1/0/0/0\n");
+  EXPECT_EQ(functions_of("Python", "def f(a, b):\n  pass\nasync def ():\n  pass\n"),
+            "f 1-2 1/0/0/2\n 3-4 1/0/0/0\n");
+}
+
 }  // namespace
 }  // namespace neurolens::codebase

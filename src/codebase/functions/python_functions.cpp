@@ -160,6 +160,8 @@ class PythonAnalyzer {
       case Word::function:
         if (statement || previous_->text == "async") head_ = Head::function;
         name_ = {};
+        name_line_ = token_->line;  // also where no name follows
+        parameters_ = 0;
         return;
       case Word::scope:
         if (statement) head_ = Head::scope;

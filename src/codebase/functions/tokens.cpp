@@ -32,6 +32,13 @@ constexpr Pairs kPairs = [] {
   return pairs;
 }();
 
+// One store of each field where the compiler sees that they follow each other.
+inline void clear(Token* token, std::uint32_t line, bool space) {
+  *token = Token{};
+  token->line = line;
+  token->space_before = space;
+}
+
 }  // namespace
 
 // The position is outside of every segment, or at the start of one.
@@ -114,10 +121,10 @@ bool Tokens::joins_lines() {
 }
 
 // A word of which `seen` bytes are known; it may go on behind the window.
-void Tokens::take_word(Token* token, std::size_t seen) {
+[[gnu::always_inline]] inline void Tokens::take_word(Token* token, std::size_t seen) {
   const std::size_t from = at_;
   at_ += seen;
-  if (at_ - window_ == kWindow) {
+  if (at_ - window_ == kWindow) [[unlikely]] {
     while (at_ < gap_end_ && class_of(text_[at_]) >= ByteClass::word) ++at_;
   }
   token->kind = TokenKind::word;
@@ -133,16 +140,10 @@ void Tokens::take_number(Token* token) {
 }
 
 void Tokens::next(Token* token) {
-  token->word = Word::none;
-  token->op = 0;
-  token->text = {};
-  token->first_on_line = false;
-  token->column = 0;
   bool space = false;
   while (true) {
-    if (at_ >= gap_end_) {
-      token->line = line_;
-      token->space_before = space;
+    if (at_ >= gap_end_) [[unlikely]] {
+      clear(token, line_, space);
       if (segment_ >= segments_.size()) {
         token->kind = TokenKind::end;
         return;
@@ -152,7 +153,8 @@ void Tokens::next(Token* token) {
       space = true;
       continue;
     }
-    if (at_ - window_ >= kWindow) look();
+    if (at_ - window_ >= kWindow) [[unlikely]]
+      look();
     const std::size_t bit = at_ - window_;
     const std::uint64_t code = ~masks_.blanks >> bit;
     // Blanks up to the next code (mostly none or one: not worth a branch), or to the end of the
@@ -165,9 +167,8 @@ void Tokens::next(Token* token) {
     if (ends != 0) {
       line_fresh_ = true;
       if (options_.newlines) {
+        clear(token, line_++, true);
         token->kind = TokenKind::newline;
-        token->line = line_++;
-        token->space_before = true;
         at_ += static_cast<std::size_t>(std::countr_zero(ends)) + 1;
         line_start_ = at_;
         return;
@@ -176,11 +177,11 @@ void Tokens::next(Token* token) {
       line_start_ = at_ + kWindow - static_cast<std::size_t>(std::countl_zero(ends));
     }
     at_ += run;
-    if (code == 0) continue;
+    if (code == 0) [[unlikely]]
+      continue;
     const char c = text_[at_];
     if (c == '\\' && options_.newlines && joins_lines()) continue;
-    token->line = line_;
-    token->space_before = space;
+    clear(token, line_, space);
     token->first_on_line = line_fresh_;
     token->column = static_cast<std::uint32_t>(at_ - line_start_);
     line_fresh_ = false;
