@@ -364,69 +364,68 @@ class BraceAnalyzer {
   // ---- operators
   // ---------------------------------------------------------------------------------
   void op() {
-    switch (token_->op) {
-      case '(':
+    switch (token_->meaning) {
+      case OpKind::open_paren:
         return open_paren();
-      case ')':
+      case OpKind::close_paren:
         return close_paren();
-      case '[':
-      case op2('[', '['):
+      case OpKind::open_bracket:
         if (style_ == FunctionStyle::c && token_->op == '[' && starts_lambda()) lambda_ = parens_;
         return;
-      case '{':
+      case OpKind::open_brace:
         return open_brace();
-      case '}':
+      case OpKind::close_brace:
         return close_brace();
-      case ';':
+      case OpKind::semicolon:
         return semicolon();
-      case ',':
+      case OpKind::comma:
         if (parens_ == assign_parens_) assign_name_ = {};
         if (parens_ == 1 && in_group_) ++header_.parameters;
         if (!groups_.empty()) ++groups_.back().commas;
         if (lambda_ == parens_) lambda_ = -1;
         last_logical_ = 0;
         return;
-      case '<':
+      case OpKind::less:
         if (template_next_ || angle_ > 0) ++angle_;
         template_next_ = false;
         return;
-      case '>':
+      case OpKind::greater:
         if (angle_ > 0) --angle_;
         return;
-      case '=':
+      case OpKind::assign:
         return assignment();
-      case ':':
+      case OpKind::colon:
         if (style_ == FunctionStyle::js) return assignment();
         if (parens_ == 0 && header_.group && !in_function()) header_.ctor_init = true;
         return;
-      case '?':
+      case OpKind::question:
         return question();
-      case op2('?', ':'):
+      case OpKind::elvis:
         if (kotlin_) {
           decision();
           logical_run('e');
         }
         return;
-      case op2('?', '?'):
+      case OpKind::coalesce:
         return logical('n');
-      case op2('&', '&'):
+      case OpKind::logical_and:
         return logical('&');
-      case op2('|', '|'):
+      case OpKind::logical_or:
         return logical('|');
-      case op2('=', '>'):
+      case OpKind::fat_arrow:
         if (frames_.back().choice && parens_ == 0 && previous_->text != "_" &&
             previous_->text != "default")
           decision();
         arrow_ = style_ == FunctionStyle::js || csharp_;
         bare_arrow_ = previous_->kind == TokenKind::word;
         return;
-      case op2('-', '>'):
+      case OpKind::arrow:
         if (frames_.back().choice && parens_ == 0 && !previous_->is(Word::else_)) decision();
         if (kotlin_ && previous_->is(Word::else_)) control_ready_ = false;
         arrow_ = java_;
         bare_arrow_ = previous_->kind == TokenKind::word;
         return;
-      default:
+      case OpKind::dull:
         if (header_.operator_word && !header_.group && header_.name == "operator")
           header_.line = token_->line;
         return;

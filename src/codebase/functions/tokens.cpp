@@ -32,6 +32,45 @@ constexpr Pairs kPairs = [] {
   return pairs;
 }();
 
+constexpr std::array<OpKind, 256> kMeanings = [] {
+  std::array<OpKind, 256> table{};
+  const auto set = [&table](char c, OpKind kind) { table[static_cast<unsigned char>(c)] = kind; };
+  set('(', OpKind::open_paren);
+  set(')', OpKind::close_paren);
+  set('[', OpKind::open_bracket);
+  set('{', OpKind::open_brace);
+  set('}', OpKind::close_brace);
+  set(';', OpKind::semicolon);
+  set(',', OpKind::comma);
+  set('<', OpKind::less);
+  set('>', OpKind::greater);
+  set('=', OpKind::assign);
+  set(':', OpKind::colon);
+  set('?', OpKind::question);
+  return table;
+}();
+
+OpKind meaning_of(std::uint16_t pair) {
+  switch (pair) {
+    case op2('[', '['):
+      return OpKind::open_bracket;
+    case op2('?', ':'):
+      return OpKind::elvis;
+    case op2('?', '?'):
+      return OpKind::coalesce;
+    case op2('&', '&'):
+      return OpKind::logical_and;
+    case op2('|', '|'):
+      return OpKind::logical_or;
+    case op2('=', '>'):
+      return OpKind::fat_arrow;
+    case op2('-', '>'):
+      return OpKind::arrow;
+    default:
+      return OpKind::dull;
+  }
+}
+
 // One store of each field where the compiler sees that they follow each other.
 inline void clear(Token* token, std::uint32_t line, bool space) {
   *token = Token{};
@@ -194,9 +233,14 @@ void Tokens::next(Token* token) {
     ++at_;
     token->kind = TokenKind::op;
     const char second = at_ < gap_end_ ? text_[at_] : '\0';
-    const bool pair = kPairs.join(c, second);
-    token->op = pair ? op2(c, second) : static_cast<unsigned char>(c);
-    at_ += pair ? 1 : 0;
+    if (kPairs.join(c, second)) [[unlikely]] {
+      ++at_;
+      token->op = op2(c, second);
+      token->meaning = meaning_of(token->op);
+    } else {
+      token->op = static_cast<unsigned char>(c);
+      token->meaning = kMeanings[static_cast<unsigned char>(c)];
+    }
     return;
   }
 }
