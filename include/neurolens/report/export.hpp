@@ -16,11 +16,12 @@ namespace neurolens::report {
 /// track for every counter, flows from an op on a thread to its kernels on a stream. Times are ns
 /// of the Run's own clock. Nested slices are written as begin and end; slices of a track that
 /// overlap without nesting are spread over lanes below it. A Run without a timeline gets one of its
-/// iterations. Errors: too_few_samples when there is neither.
+/// iterations. Sampled stacks become PerfSample packets with interned callstacks.
+/// Errors: too_few_samples when there is none of all that.
 [[nodiscard]] Result<std::string> to_perfetto(const run::Run& run);
 
 /// Chrome's trace-event JSON (complete events "X", counters "C", flows "s"/"f", metadata "M");
-/// times in us with three decimals. Errors as above.
+/// times in us with three decimals; sampled stacks as "stackFrames" and "samples". Errors as above.
 [[nodiscard]] Result<std::string> to_chrome(const run::Run& run);
 
 /// speedscope's file format: a sampled profile per thread where stacks were sampled, else an

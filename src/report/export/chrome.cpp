@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "neurolens/base/json.hpp"
 #include "neurolens/report/export.hpp"
-#include "trace_events.hpp"
+#include "sampled.hpp"
 
 namespace neurolens::report {
 namespace {
@@ -16,7 +18,8 @@ std::string micros(std::int64_t ns) {
 
 class ChromeWriter {
  public:
-  ChromeWriter(const run::Run& run, const Trace& trace) : run_(run), trace_(trace) {}
+  ChromeWriter(const run::Run& run, const Trace& trace)
+      : run_(run), trace_(trace), samples_(samples_of(run, trace)) {}
 
   std::string write() {
     w_.begin_object().member("displayTimeUnit", "ns").key("traceEvents").begin_array();
@@ -34,7 +37,10 @@ class ChromeWriter {
       flow_end("s", flow, flow.from_lane, flow.from_event);
       flow_end("f", flow, flow.to_lane, flow.to_event);
     }
-    w_.end_array().key("otherData").begin_object().member("run_id", run_.run_id);
+    if (samples_) name_sampled_threads();
+    w_.end_array();
+    if (samples_) samples();
+    w_.key("otherData").begin_object().member("run_id", run_.run_id);
     w_.member("neurolens_version", run_.neurolens_version).end_object().end_object();
     return std::move(w_).take() + "\n";
   }
@@ -84,14 +90,54 @@ class ChromeWriter {
   }
 
   const run::Run& run_;
+  /// Where lane 0 of a row stands; a lane's tid is one more than its place.
+  [[nodiscard]] std::uint64_t tid_of(const SampledThread& thread) const {
+    if (!thread.has_track) return trace_.lanes.size() + thread.tid;
+    const auto lane =
+        std::find_if(trace_.lanes.begin(), trace_.lanes.end(), [&](const auto& candidate) {
+          return candidate.track + 1 == thread.tid && candidate.lane == 0;
+        });
+    return static_cast<std::uint64_t>(lane - trace_.lanes.begin()) + 1;
+  }
+
+  void name_sampled_threads() {
+    for (const auto& thread : samples_->threads) {
+      if (!thread.has_track) metadata("thread_name", tid_of(thread), thread.name);
+    }
+  }
+
+  /// Stacks as a tree of frames, each sample with its innermost one.
+  void samples() {
+    const run::Profile& p = *samples_->profile;
+    w_.key("stackFrames").begin_object();
+    for (std::size_t i = 0; i < p.stack_frame.size(); ++i) {
+      const run::Frame& frame = p.frames[static_cast<std::size_t>(p.stack_frame[i])];
+      w_.key(std::to_string(i)).begin_object().member("name", frame.function);
+      w_.member("category", frame.module ? *frame.module : std::string("unknown"));
+      if (p.stack_parent[i] != run::kMissing)
+        w_.member("parent", std::to_string(p.stack_parent[i]));
+      w_.end_object();
+    }
+    w_.end_object().key("samples").begin_array();
+    for (std::size_t i = 0; i < p.sample_stack.size(); ++i) {
+      w_.begin_object().member("pid", 1);
+      w_.member("tid", tid_of(samples_->threads[samples_->thread[i]]));
+      w_.key("ts").raw(micros(samples_->time_ns[i]));
+      w_.member("name", "sample").member("sf", std::to_string(p.sample_stack[i]));
+      w_.member("weight", p.sample_weight[i]).end_object();
+    }
+    w_.end_array();
+  }
+
   const Trace& trace_;
+  std::optional<Samples> samples_;
   json::Writer w_;
 };
 
 }  // namespace
 
 Result<std::string> to_chrome(const run::Run& run) {
-  NEUROLENS_ASSIGN(const Trace trace, trace_of(run));
+  NEUROLENS_ASSIGN(const Trace trace, trace_or_samples(run));
   return ChromeWriter(run, trace).write();
 }
 

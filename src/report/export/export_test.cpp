@@ -63,6 +63,44 @@ TEST(Chrome, HoldsEveryEventAndMeetsTheSchema) {
   EXPECT_EQ(counters, run.counters[0].value.size());
 }
 
+TEST(Chrome, HoldsEverySampleWithItsStack) {
+  run::Run run = test_support::make_run({.profile = true});
+  run.profile->sample_thread = {1, 77, 1, 77};
+  run.timeline->tracks[0].id = 1;
+  const std::string text = to_chrome(run).value();
+  const std::string fault =
+      test_support::schema_fault("tests/support/chrome_trace.schema.json", text);
+  if (fault == "skip") GTEST_SKIP() << "python3-jsonschema is not installed";
+  EXPECT_EQ(fault, "");
+  const auto tree = json::parse(text).value();
+  std::map<std::int64_t, std::string> threads;
+  for (const auto& event : *tree.find("traceEvents")->as_array()) {
+    if (*event.find("name")->as_string() == "thread_name")
+      threads[*event.find("tid")->as_int()] = *event.find("args")->find("name")->as_string();
+  }
+  const auto& frames = *tree.find("stackFrames");
+  std::vector<std::string> read;
+  for (const auto& sample : *tree.find("samples")->as_array()) {
+    std::string stack;
+    const std::string* at = sample.find("sf")->as_string();
+    for (; at != nullptr;) {
+      const auto* frame = frames.find(*at);
+      ASSERT_NE(frame, nullptr);
+      stack = *frame->find("name")->as_string() + ";" + stack;
+      const auto* parent = frame->find("parent");
+      at = parent != nullptr ? parent->as_string() : nullptr;
+    }
+    read.push_back(threads.at(*sample.find("tid")->as_int()) + " " +
+                   std::to_string(std::llround(*sample.find("ts")->as_double())) + " " + stack +
+                   " " + std::to_string(*sample.find("weight")->as_int()));
+  }
+  const std::string row = run.timeline->tracks[0].name;
+  EXPECT_EQ(read, (std::vector<std::string>{row + " 0 main;run_layer;matmul; 1000000",
+                                            "thread 77 1000 main;run_layer;matmul; 1000000",
+                                            row + " 2000 main;run_layer; 1000000",
+                                            "thread 77 3000 main; 1000000"}));
+}
+
 TEST(Speedscope, NestsEveryEventOfTheTimeline) {
   run::Run run = test_support::make_run();
   auto& t = *run.timeline;  // one event around the first three, one beside

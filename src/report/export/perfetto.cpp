@@ -6,6 +6,7 @@
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/export.hpp"
 #include "protobuf.hpp"
+#include "sampled.hpp"
 #include "trace_events.hpp"
 
 namespace neurolens::report {
@@ -15,7 +16,11 @@ namespace {
 constexpr std::uint32_t kPacket = 1;
 // TracePacket
 constexpr std::uint32_t kTimestamp = 8, kSequenceId = 10, kTrackEvent = 11, kInternedData = 12,
-                        kSequenceFlags = 13, kTimestampClock = 58, kTrackDescriptor = 60;
+                        kSequenceFlags = 13, kTimestampClock = 58, kTrackDescriptor = 60,
+                        kPerfSample = 66;
+// InternedData
+constexpr std::uint32_t kEventNames = 2, kFunctionNames = 5, kFrames = 6, kCallstacks = 7,
+                        kMappingPaths = 17, kSourcePaths = 18, kMappings = 19;
 // TrackEvent
 constexpr std::uint32_t kAnnotations = 4, kType = 9, kNameIid = 10, kTrackUuid = 11,
                         kCategories = 22, kDoubleCounter = 44, kFlowIds = 47, kEndFlowIds = 48;
@@ -33,7 +38,7 @@ constexpr std::uint64_t kProcessUuid = 1;
 class PerfettoWriter {
  public:
   PerfettoWriter(const run::Run& run, const Trace& trace)
-      : run_(run), trace_(trace), proto_(out_) {}
+      : run_(run), trace_(trace), samples_(samples_of(run, trace)), proto_(out_) {}
 
   std::string write() {
     first_packet();
@@ -42,6 +47,7 @@ class PerfettoWriter {
     collect_flows();
     for (std::size_t lane = 0; lane < trace_.lanes.size(); ++lane) slices(lane);
     for (std::size_t i = 0; i < run_.counters.size(); ++i) counter(i);
+    if (samples_) samples();
     return std::move(out_);
   }
 
@@ -52,6 +58,7 @@ class PerfettoWriter {
     return row.lane == 0 ? track_uuid(row.track) : 0x10000000 + lane;
   }
   [[nodiscard]] static std::uint64_t counter_uuid(std::size_t i) { return 0x20000000 + i; }
+  [[nodiscard]] static std::uint64_t sampled_uuid(std::size_t i) { return 0x30000000 + i; }
 
   template <class Fill>
   void packet(const Fill& fill) {
@@ -66,13 +73,9 @@ class PerfettoWriter {
     packet([&] {
       proto_.varint(kSequenceFlags, kCleared);
       proto_.message(kInternedData, [&] {
-        constexpr std::uint32_t kEventNames = 2;
-        for (std::size_t i = 0; i < trace_.names.size(); ++i) {
-          proto_.message(kEventNames, [&] {
-            proto_.varint(1, i + 1);
-            proto_.text(2, to_valid_utf8(trace_.names[i]));
-          });
-        }
+        for (std::size_t i = 0; i < trace_.names.size(); ++i)
+          intern(kEventNames, i + 1, trace_.names[i]);
+        if (samples_) intern_frames();
       });
     });
     packet([&] {
@@ -84,6 +87,94 @@ class PerfettoWriter {
         });
       });
     });
+  }
+
+  void intern(std::uint32_t table, std::size_t id, std::string_view text) {
+    proto_.message(table, [&] {
+      proto_.varint(1, id);
+      proto_.text(2, to_valid_utf8(text));
+    });
+  }
+
+  /// Functions, modules and files of all frames. Addresses are not part of a Run: every frame
+  /// stands at the begin of its module, and its name tells it from the others.
+  void intern_frames() {
+    std::map<std::string, std::size_t> modules, files;
+    const auto number = [](std::map<std::string, std::size_t>& all, const std::string& text) {
+      return all.try_emplace(text, all.size() + 1).first->second;
+    };
+    const auto& frames = samples_->profile->frames;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const run::Frame& frame = frames[i];
+      intern(kFunctionNames, i + 1, frame.function);
+      const std::size_t module = number(modules, frame.module.value_or(""));
+      const std::size_t file = frame.file ? number(files, *frame.file) : 0;
+      proto_.message(kFrames, [&] {
+        proto_.varint(1, i + 1);
+        proto_.varint(2, i + 1);  // function name
+        proto_.varint(3, module);
+        proto_.varint(4, 0);  // address within the module
+        if (file != 0) proto_.varint(5, file);
+        if (frame.line) proto_.varint(6, static_cast<std::uint64_t>(*frame.line));
+      });
+    }
+    for (const auto& [path, id] : modules) {
+      intern(kMappingPaths, id, path);
+      proto_.message(kMappings, [&, id = id] {
+        proto_.varint(1, id);
+        proto_.varint(7, id);  // path
+      });
+    }
+    for (const auto& [path, id] : files) intern(kSourcePaths, id, path);
+  }
+
+  void describe_thread(std::uint64_t uuid, std::uint64_t tid, std::string_view name) {
+    proto_.varint(kUuid, uuid);
+    proto_.varint(kParentUuid, kProcessUuid);
+    proto_.message(kThread, [&] {
+      proto_.varint(1, 1);  // pid
+      proto_.varint(2, tid);
+      proto_.text(5, to_valid_utf8(name));
+    });
+  }
+
+  /// One PerfSample each; a stack is interned in the packet that meets it first.
+  void samples() {
+    constexpr std::size_t kDeepest = 1024;
+    for (std::size_t i = 0; i < samples_->threads.size(); ++i) {
+      const SampledThread& thread = samples_->threads[i];
+      if (thread.has_track) continue;
+      packet([&] {
+        proto_.message(kTrackDescriptor,
+                       [&] { describe_thread(sampled_uuid(i), thread.tid, thread.name); });
+      });
+    }
+    const run::Profile& profile = *samples_->profile;
+    std::vector<bool> known(profile.stack_frame.size());
+    for (std::size_t i = 0; i < profile.sample_stack.size(); ++i) {
+      const std::int64_t stack = profile.sample_stack[i];
+      packet([&] {
+        proto_.varint(kTimestamp, static_cast<std::uint64_t>(samples_->time_ns[i]));
+        proto_.varint(kTimestampClock, kMonotonic);
+        proto_.varint(kSequenceFlags, kNeedsState);
+        const std::uint64_t id = static_cast<std::uint64_t>(stack) + 1;
+        if (!known[static_cast<std::size_t>(stack)]) {
+          known[static_cast<std::size_t>(stack)] = true;
+          proto_.message(kInternedData, [&] {
+            proto_.message(kCallstacks, [&] {
+              proto_.varint(1, id);
+              for (const auto frame : frames_of(profile, stack, kDeepest))
+                proto_.varint(2, static_cast<std::uint64_t>(frame) + 1);
+            });
+          });
+        }
+        proto_.message(kPerfSample, [&] {
+          proto_.varint(2, 1);  // pid
+          proto_.varint(3, samples_->threads[samples_->thread[i]].tid);
+          proto_.varint(4, id);
+        });
+      });
+    }
   }
 
   void describe_lane(std::size_t lane) {
@@ -206,6 +297,7 @@ class PerfettoWriter {
   using Place = std::pair<std::size_t, std::size_t>;
   const run::Run& run_;
   const Trace& trace_;
+  std::optional<Samples> samples_;
   std::string out_;
   Protobuf proto_;
   std::map<Place, std::vector<std::uint64_t>> starts_, ends_;
@@ -214,7 +306,7 @@ class PerfettoWriter {
 }  // namespace
 
 Result<std::string> to_perfetto(const run::Run& run) {
-  NEUROLENS_ASSIGN(const Trace trace, trace_of(run));
+  NEUROLENS_ASSIGN(const Trace trace, trace_or_samples(run));
   return PerfettoWriter(run, trace).write();
 }
 

@@ -86,11 +86,15 @@ class Message {
 
 using Slice = std::tuple<std::string, std::string, std::int64_t, std::int64_t, std::int64_t>;
 
+/// Time, row, and frames "function|module|file|line", root first.
+using Sample = std::tuple<std::int64_t, std::string, std::vector<std::string>>;
+
 /// What the trace says: (track, name, begin, end, op) per slice, values per counter, flows.
 struct Reading {
   std::vector<Slice> slices;
   std::map<std::string, std::vector<std::pair<std::int64_t, double>>> counters;
   std::vector<std::pair<std::int64_t, std::int64_t>> flows;  ///< Op at the start, op at the end.
+  std::vector<Sample> samples;
   int unknown = 0;
 };
 
@@ -140,14 +144,58 @@ class Reader {
 
   void packet(const Message& p) {
     if (p.has("interned_data")) {
-      EXPECT_EQ(p.number("sequence_flags") & 1U, 1U);
-      const Message data = p.sub("interned_data");
-      for (int i = 0; i < data.size("event_names"); ++i)
-        interned_[data.at("event_names", i).number("iid")] = data.at("event_names", i).text("name");
+      EXPECT_EQ(p.number("sequence_flags"), cleared_ ? 2U : 1U);
+      cleared_ = true;
+      intern(p.sub("interned_data"));
     }
+    if (p.has("perf_sample")) sample(p);
     if (p.has("track_descriptor")) describe(p.sub("track_descriptor"));
     if (p.has("track_event"))
       event(static_cast<std::int64_t>(p.number("timestamp")), p.sub("track_event"));
+  }
+
+  void intern(const Message& data) {
+    for (int i = 0; i < data.size("event_names"); ++i)
+      interned_[data.at("event_names", i).number("iid")] = data.at("event_names", i).text("name");
+    const auto texts = [&](const char* table) {
+      std::map<std::uint64_t, std::string> out;
+      for (int i = 0; i < data.size(table); ++i)
+        out[data.at(table, i).number("iid")] = data.at(table, i).text("str");
+      return out;
+    };
+    const auto functions = texts("function_names");
+    const auto paths = texts("mapping_paths");
+    const auto files = texts("source_paths");
+    std::map<std::uint64_t, std::string> modules;
+    for (int i = 0; i < data.size("mappings"); ++i) {
+      const Message mapping = data.at("mappings", i);
+      ASSERT_EQ(mapping.size("path_string_ids"), 1);
+      modules[mapping.number("iid")] = paths.at(mapping.number_at("path_string_ids", 0));
+    }
+    for (int i = 0; i < data.size("frames"); ++i) {
+      const Message frame = data.at("frames", i);
+      EXPECT_TRUE(frame.has("rel_pc"));
+      frames_[frame.number("iid")] =
+          functions.at(frame.number("function_name_id")) + "|" +
+          modules.at(frame.number("mapping_id")) + "|" +
+          (frame.has("source_path_iid") ? files.at(frame.number("source_path_iid")) : "") + "|" +
+          (frame.has("line_number") ? std::to_string(frame.number("line_number")) : "");
+    }
+    for (int i = 0; i < data.size("callstacks"); ++i) {
+      const Message stack = data.at("callstacks", i);
+      auto& frames = stacks_[stack.number("iid")];
+      EXPECT_TRUE(frames.empty());  // a stack is told once
+      for (int k = 0; k < stack.size("frame_ids"); ++k)
+        frames.push_back(frames_.at(stack.number_at("frame_ids", k)));
+    }
+  }
+
+  void sample(const Message& p) {
+    const Message s = p.sub("perf_sample");
+    EXPECT_EQ(s.number("pid"), 1U);
+    EXPECT_TRUE(threads_.contains(s.number("tid")));
+    out_.samples.emplace_back(p.number("timestamp"), threads_[s.number("tid")],
+                              stacks_.at(s.number("callstack_iid")));
   }
 
   void describe(const Message& d) {
@@ -155,6 +203,9 @@ class Reader {
     constexpr std::string_view kLane = " (overlapping)";
     if (name.ends_with(kLane)) name.resize(name.size() - kLane.size());
     names_[d.number("uuid")] = name;
+    if (d.has("thread")) {
+      EXPECT_TRUE(threads_.try_emplace(d.sub("thread").number("tid"), name).second);
+    }
     if (d.has("process")) {
       EXPECT_FALSE(d.sub("process").text("process_name").empty());
     }
@@ -192,7 +243,9 @@ class Reader {
   pb::DescriptorPool pool_;
   pb::DynamicMessageFactory factory_{&pool_};
   std::unique_ptr<pb::Message> trace_;
-  std::map<std::uint64_t, std::string> interned_, names_;
+  std::map<std::uint64_t, std::string> interned_, names_, threads_, frames_;
+  std::map<std::uint64_t, std::vector<std::string>> stacks_;
+  bool cleared_ = false;  ///< The first packet begins the sequence's tables.
   std::map<std::uint64_t, std::vector<Open>> open_;
   std::map<std::uint64_t, std::int64_t> starts_, ends_;
   Reading out_;
@@ -279,6 +332,38 @@ TEST(Perfetto, ConnectsALaunchWithItsKernelsOnly) {
   t.op = {3, 4, 3, 3, 4};  // the first kernel was launched before the window
   const Reading reading = Reader().read(to_perfetto(run).value());
   EXPECT_EQ(reading.flows, (std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 3}, {4, 4}}));
+}
+
+// Shown red by writing stacks innermost first.
+TEST(Perfetto, HoldsEverySampleWithItsStack) {
+  run::Run run = test_support::make_run({.profile = true});
+  run::Profile& p = *run.profile;
+  p.sample_thread = {1, 77, 1, 77};  // the timeline has a row for thread 1
+  run.timeline->tracks[0].id = 1;
+  const std::string main = "main|sample|main.cpp|10";
+  const std::string layer = "run_layer|sample|layer.cpp|42";
+  const std::string product = "matmul|libblas.so||";
+  const std::string row = run.timeline->tracks[0].name;
+  std::vector<Sample> expected = {{0, row, {main, layer, product}},
+                                  {1'000'000, "thread 77", {main, layer, product}},
+                                  {2'000'000, row, {main, layer}},
+                                  {3'000'000, "thread 77", {main}}};
+  Reading reading = Reader().read(to_perfetto(run).value());
+  EXPECT_EQ(reading.samples, expected);
+  expect_equal(run, reading);  // the timeline is there as before
+
+  p.sample_time_ns.clear();  // a thread's samples then stand one behind the other
+  p.sample_thread.clear();
+  run.timeline.reset();
+  run.samples = {};
+  reading = Reader().read(to_perfetto(run).value());
+  ASSERT_EQ(reading.samples.size(), 4U);
+  EXPECT_EQ(std::get<0>(reading.samples[3]), 3'000'000);
+  EXPECT_EQ(std::get<1>(reading.samples[3]), "all threads");
+  EXPECT_TRUE(reading.slices.empty());
+
+  p.weight_unit = "bytes";  // those have no place in time
+  EXPECT_EQ(to_perfetto(run).error().code, Errc::too_few_samples);
 }
 
 TEST(Perfetto, DrawsIterationsWhereThereIsNoTimeline) {

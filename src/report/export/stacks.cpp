@@ -2,27 +2,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/export.hpp"
+#include "sampled.hpp"
 #include "trace_events.hpp"
 
 namespace neurolens::report {
 namespace {
 
+constexpr std::size_t kAllFrames = std::numeric_limits<std::size_t>::max();
+
 bool has_samples(const run::Run& run) {
   return run.profile && !run.profile->sample_stack.empty();
-}
-
-/// Frames of a stack, root first.
-std::vector<std::int64_t> frames_of(const run::Profile& profile, std::int64_t stack) {
-  std::vector<std::int64_t> frames;
-  for (; stack != run::kMissing; stack = profile.stack_parent[static_cast<std::size_t>(stack)])
-    frames.push_back(profile.stack_frame[static_cast<std::size_t>(stack)]);
-  std::reverse(frames.begin(), frames.end());
-  return frames;
 }
 
 void begin_speedscope(json::Writer& w, const run::Run& run) {
@@ -52,7 +47,7 @@ void write_sampled(json::Writer& w, const run::Profile& p) {
                                              : fmt::format("thread {}", thread));
     w.member("unit", p.weight_unit == "ns" ? "nanoseconds" : "bytes");
     w.member("startValue", 0).member("endValue", total).key("samples").begin_array();
-    for (const auto i : samples) w.numbers(frames_of(p, p.sample_stack[i]));
+    for (const auto i : samples) w.numbers(frames_of(p, p.sample_stack[i], kAllFrames));
     w.end_array().key("weights").begin_array();
     for (const auto i : samples) w.value(p.sample_weight[i]);
     w.end_array().end_object();
