@@ -35,7 +35,7 @@ namespace {
 constexpr int kPollMs = 50;
 constexpr std::int64_t kGraceNs =
     15'000'000'000;  // to hand over what was measured after a cancellation
-constexpr std::int64_t kHeadroomBytes = std::int64_t{2} << 30;
+[[maybe_unused]] constexpr std::int64_t kHeadroomBytes = std::int64_t{2} << 30;
 constexpr std::size_t kWordsKept = 400;
 
 CancelToken g_child_cancel;  // set by the signal handler of the child, which has no other way in
