@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <dlfcn.h>
 #include <unistd.h>
 
+#include "memory/frame_rule.hpp"
 #include "memory/track.hpp"
 
 namespace memory = neurolens::probe::memory;
@@ -108,6 +110,16 @@ NEUROLENS_INTERPOSE void* pvalloc(std::size_t bytes) {
   void* p = __libc_memalign(page, rounded);
   memory::on_allocate(p, rounded);
   return p;
+}
+
+// Not an allocation, but what walking stacks has learnt about code must go with the code.
+NEUROLENS_INTERPOSE int dlclose(void* handle) noexcept {
+  using Function = int (*)(void*);
+  static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "dlclose"));
+  if (next == nullptr) return -1;
+  const int result = next(handle);
+  memory::forget_frame_rules();
+  return result;
 }
 }
 

@@ -1,5 +1,6 @@
 // Exactness of memory tracking against planted allocations; a program of its own, because its
 // allocation functions are replaced.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -170,6 +171,17 @@ TEST(MemoryTracker, CallSitesCarryTheirBytes) {
   EXPECT_NE(sites[0].frames[0], sites[1].frames[0]);
   for (void* p : kept) std::free(p);
   std::free(other);
+}
+
+TEST(MemoryTracker, LibrariesComeAndGoAsEver) {
+  for (int i = 0; i < 2; ++i) {  // dlclose is replaced too
+    void* library = dlopen("libm.so.6", RTLD_LAZY);
+    ASSERT_NE(library, nullptr) << dlerror();
+    EXPECT_EQ(dlclose(library), 0);
+    MemoryTracker tracker({.call_sites = true});
+    std::free(planted_site(10));
+    EXPECT_EQ(tracker.sites().size(), 1u);
+  }
 }
 
 TEST(MemoryTracker, SampledCallSitesEstimateTheBytes) {

@@ -13,11 +13,14 @@
 
 namespace {
 
+constexpr long kMostStacksPerS = 1'000'000;  // about a tenth of the thread's time
+
 __attribute__((constructor)) void begin() {
   if (std::getenv("NEUROLENS_MEMORY_OUT") == nullptr) return;
   const char* rate = std::getenv("NEUROLENS_MEMORY_STACKS_PER_S");
-  const long most = rate != nullptr ? std::strtol(rate, nullptr, 10) : 200'000;
-  neurolens::probe::memory::track_process(most > 0 ? static_cast<std::uint32_t>(most) : 200'000);
+  const long most = rate != nullptr ? std::strtol(rate, nullptr, 10) : kMostStacksPerS;
+  neurolens::probe::memory::track_process(
+      static_cast<std::uint32_t>(most > 0 ? most : kMostStacksPerS));
 }
 
 __attribute__((destructor)) void finish() {

@@ -22,6 +22,16 @@ struct Stack {
   std::atomic<std::int64_t> peak_bytes{0};
 };
 
+struct Walk {
+  std::uintptr_t frames[kMostFrames];  ///< Addresses inside the calls, innermost first.
+  std::size_t depth = 0;
+};
+/// The caller's stack without its innermost `skip` frames, the caller itself being the first of
+/// them. By frame rules where they reach, else by the run-time library: both give the same.
+void walk_stack(Walk& walk, int skip) noexcept;
+/// Always by the run-time library.
+void walk_stack_slowly(Walk& walk, int skip) noexcept;
+
 /// The index of the caller's stack, 0 when there is no room or unwinding is under way. The frames
 /// of this library are left out. Threads: safe.
 std::uint32_t take_stack() noexcept;
