@@ -73,6 +73,9 @@ struct Engine {
     const std::uint32_t* const offsets =
         compiled.topology->offsets().empty() ? nullptr : compiled.topology->offsets().data();
     const std::uint32_t* const successors = compiled.topology->successors().data();
+    const std::uint32_t* const links = !Tasks::kGeneral && !compiled.topology->links().empty()
+                                           ? compiled.topology->links().data()
+                                           : nullptr;
     Cell* const cells_of = cells<Cell>(run);
     const std::atomic<std::uint32_t>& watch = attention(run);
     TaskContext& context = me.context;
@@ -96,6 +99,10 @@ struct Engine {
       me.count_ended();
       if (offsets == nullptr) {
         task = kNone;
+        continue;
+      }
+      if (links != nullptr && links[task] != kNone) {  // nobody else waits for it, or it for others
+        task = links[task];
         continue;
       }
       const std::uint32_t begin = offsets[task];
@@ -148,8 +155,12 @@ struct Engine {
       return kShared ? run.find_work(me, false) : run.find_alone(me);
     } else if constexpr (kShared) {
       std::uint32_t task = me.deque.pop();
-      if (task == kNone) task = run.take_root(me);
-      return task != kNone ? task : run.find_work(me, false);
+      if (task != kNone) return task;
+      if (const std::uint32_t i = me.range.take(); i != kNone) {
+        const std::span<const std::uint32_t> roots = run.compiled_->topology->roots();
+        return roots.empty() ? i : roots[i];
+      }
+      return run.find_work(me, false);
     } else {
       if (!me.stack.empty()) {
         const std::uint32_t task = me.stack.back();

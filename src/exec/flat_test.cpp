@@ -288,6 +288,20 @@ TEST(Topology, FindsACycleOfAHundredThousandWithoutRecursion) {
   EXPECT_NE(topology.error().message.find("99960 more"), std::string::npos) << topology.error();
 }
 
+TEST(Topology, LinksAreKeptForChainsAndLeadWhereTheOnlySuccessorIs) {
+  // 0 -> 1 -> 2, 2 -> 3 and 2 -> 4 (a fork), 3 -> 5 and 4 -> 5 (a join), 5 -> 6 -> 7 -> 8.
+  const Result<Topology> chain = Topology::compile(
+      9, std::vector<Edge>{{0, 1}, {1, 2}, {2, 3}, {2, 4}, {3, 5}, {4, 5}, {5, 6}, {6, 7}, {7, 8}});
+  ASSERT_TRUE(chain.ok());
+  constexpr std::uint32_t kNo = Topology::kNoLink;
+  const std::vector<std::uint32_t> wanted{1, 2, kNo, kNo, kNo, 6, 7, 8, kNo};
+  EXPECT_EQ(std::vector<std::uint32_t>(chain->links().begin(), chain->links().end()), wanted);
+  const Result<Topology> fork =
+      Topology::compile(5, std::vector<Edge>{{0, 1}, {0, 2}, {0, 3}, {3, 4}});
+  ASSERT_TRUE(fork.ok());
+  EXPECT_TRUE(fork->links().empty()) << "few tasks would use them";
+}
+
 TEST(Topology, NamesAnEdgeToNowhere) {
   const Result<Topology> topology = Topology::compile(2, std::vector<Edge>{{0, 7}});
   ASSERT_FALSE(topology.ok());

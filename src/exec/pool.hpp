@@ -13,6 +13,7 @@
 #include "idle.hpp"
 #include "neurolens/base/result.hpp"
 #include "neurolens/exec/executor.hpp"
+#include "root_range.hpp"
 
 namespace neurolens::exec::detail {
 
@@ -21,8 +22,7 @@ class RunCore;
 /// What one worker owns. Worker 0 belongs to the thread that calls run().
 struct alignas(64) Worker {
   Deque<> deque;
-  /// Roots not yet begun: next in the low, end in the high half. Owner and thieves take by CAS.
-  alignas(64) std::atomic<std::uint64_t> range{0};
+  RootRange<> range;  ///< Roots not yet begun.
   /// Tasks ended by this worker in this run; only the owner writes.
   alignas(64) std::atomic<std::uint64_t> ended{0};
   std::uint64_t flushed = 0;           ///< Of those, already taken off RunCore's count.

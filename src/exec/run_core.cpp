@@ -32,10 +32,6 @@ auto pick(bool shared) {
   return shared ? &Engine::loop<true, Cell, Tasks> : &Engine::loop<false, Cell, Tasks>;
 }
 
-std::uint64_t pack(std::uint32_t begin, std::uint32_t end) {
-  return (std::uint64_t{end} << 32) | begin;
-}
-
 }  // namespace
 
 std::int64_t monotonic_ns() noexcept {
@@ -243,7 +239,7 @@ void RunCore::run_shared(Executor::Pool& pool) {
   for (std::uint32_t w = 0; w < count; ++w) {
     const auto end = static_cast<std::uint32_t>(std::uint64_t{roots} * (w + 1) / count);
     Worker& worker = *pool.workers[w];
-    worker.range.store(pack(begin, end), std::memory_order_relaxed);
+    worker.range.assign(begin, end);
     worker.ended.store(0, std::memory_order_relaxed);
     worker.flushed = 0;
     begin = end;
@@ -276,9 +272,7 @@ bool RunCore::has_work() const {
   if (finished()) return false;
   if (!prioritised_.empty() || timers_.next() <= monotonic_ns()) return true;
   for (const auto& worker : pool_->workers) {
-    const std::uint64_t range = worker->range.load(std::memory_order_seq_cst);
-    if (static_cast<std::uint32_t>(range) < static_cast<std::uint32_t>(range >> 32)) return true;
-    if (!worker->deque.empty()) return true;
+    if (!worker->range.empty() || !worker->deque.empty()) return true;
   }
   return false;
 }
@@ -293,17 +287,11 @@ std::uint32_t RunCore::take_root(Worker& me) {
     }
     return kNone;
   }
-  std::uint64_t range = me.range.load(std::memory_order_relaxed);
-  for (;;) {
-    const auto begin = static_cast<std::uint32_t>(range);
-    const auto end = static_cast<std::uint32_t>(range >> 32);
-    if (begin >= end) return kNone;
-    if (!me.range.compare_exchange_weak(range, pack(begin + 1, end), std::memory_order_acq_rel))
-      continue;
-    const std::uint32_t task = roots.empty() ? begin : roots[begin];
+  for (std::uint32_t i = me.range.take(); i != kNone; i = me.range.take()) {
+    const std::uint32_t task = roots.empty() ? i : roots[i];
     if (compiled_->priorities.empty() || compiled_->priorities[task] == 0) return task;
-    range = pack(begin + 1, end);
   }
+  return kNone;
 }
 
 std::uint32_t RunCore::next_ready(Worker& me) {
@@ -331,16 +319,9 @@ std::uint32_t RunCore::steal(Worker& me) {
   }
   for (std::uint32_t i = 0; i < count; ++i) {  // the later half of somebody's roots
     Worker& victim = *pool_->workers[(start + i) % count];
-    std::uint64_t range = victim.range.load(std::memory_order_acquire);
-    const auto begin = static_cast<std::uint32_t>(range);
-    const auto end = static_cast<std::uint32_t>(range >> 32);
-    if (&victim == &me || begin >= end) continue;
-    const std::uint32_t middle = begin + (end - begin) / 2;
-    if (!victim.range.compare_exchange_strong(range, pack(begin, middle),
-                                              std::memory_order_acq_rel)) {
-      continue;
-    }
-    me.range.store(pack(middle, end), std::memory_order_release);
+    std::uint32_t begin = 0, end = 0;
+    if (&victim == &me || !victim.range.steal(begin, end)) continue;
+    me.range.assign(begin, end);
     if (const std::uint32_t task = take_root(me); task != kNone) return task;
   }
   return prioritised_.pop(false);

@@ -14,6 +14,7 @@
 #include "deque.hpp"
 #include "idle.hpp"
 #include "neurolens/base/random.hpp"
+#include "root_range.hpp"
 
 namespace neurolens::exec::detail {
 namespace {
@@ -190,6 +191,33 @@ TEST(Schedules, DequeHandsEveryTaskToExactlyOneThread) {
                               thief, thief},
                              seed));
     ASSERT_EQ(taken, (std::multiset<std::uint32_t>{0, 1, 2, 3, 4})) << "schedule " << seed;
+  }
+}
+
+TEST(Schedules, ARangeHandsEveryRootToExactlyOneThread) {
+  for (std::uint64_t seed = 0; seed < kSchedules; ++seed) {
+    RootRange<Explored, ExploredKernel> range;
+    range.assign(0, 5);
+    std::multiset<std::uint32_t> taken;
+    std::mutex mutex;
+    const auto keep = [&](std::uint32_t begin, std::uint32_t end) {
+      const std::lock_guard lock(mutex);
+      for (std::uint32_t i = begin; i < end; ++i) taken.insert(i);
+    };
+    const auto owner = [&] {
+      for (std::uint32_t i = range.take(); i != kNone; i = range.take()) keep(i, i + 1);
+    };
+    const auto thief = [&] {
+      std::uint32_t begin = 0, end = 0;
+      for (int i = 0; i < 3; ++i) {
+        if (range.steal(begin, end)) keep(begin, end);
+      }
+    };
+    Explorer explorer;
+    ASSERT_TRUE(explorer.run({owner, thief, thief}, seed));
+    owner();  // what a thief gave back after the owner had looked
+    ASSERT_EQ(taken, (std::multiset<std::uint32_t>{0, 1, 2, 3, 4})) << "schedule " << seed;
+    ASSERT_TRUE(range.empty());
   }
 }
 

@@ -178,6 +178,7 @@ Result<Topology> Topology::compile(std::uint32_t tasks, std::span<const Edge> ed
   for (std::uint32_t& s : out.successors_) {
     if (counts[s] == 1) s |= kOnly;
   }
+  out.find_links();
   if (most <= 0x7F) {
     out.narrow_.assign(counts.begin(), counts.end());
   } else {
@@ -186,9 +187,22 @@ Result<Topology> Topology::compile(std::uint32_t tasks, std::span<const Edge> ed
   return out;
 }
 
+void Topology::find_links() {
+  const auto link = [this](std::uint32_t task) {
+    const std::uint32_t e = offsets_[task];
+    const bool one = offsets_[task + 1] - e == 1 && (successors_[e] & kOnly) != 0;
+    return one ? successors_[e] & ~kOnly : kNoLink;
+  };
+  std::uint32_t count = 0;
+  for (std::uint32_t t = 0; t < tasks_; ++t) count += link(t) != kNoLink ? 1 : 0;
+  if (count < tasks_ / 2) return;
+  links_.resize(tasks_);
+  for (std::uint32_t t = 0; t < tasks_; ++t) links_[t] = link(t);
+}
+
 std::size_t Topology::bytes() const noexcept {
   return offsets_.capacity() * 4 + successors_.capacity() * 4 + rules_.capacity() +
-         roots_.capacity() * 4 + narrow_.capacity() + wide_.capacity() * 4;
+         roots_.capacity() * 4 + links_.capacity() * 4 + narrow_.capacity() + wide_.capacity() * 4;
 }
 
 std::vector<Edge> Topology::predecessors(std::uint32_t task) const {
