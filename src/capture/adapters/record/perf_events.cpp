@@ -100,7 +100,7 @@ perf_event_attr make_attr(const PerfOptions& options, bool hardware, bool kernel
     attr.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
     attr.sample_regs_user = kRegisterMask;
     attr.sample_stack_user = options.stack_bytes / 8 * 8;
-    attr.exclude_callchain_user = 0;
+    attr.exclude_callchain_user = 1;  // the copied stack tells more
   }
   attr.disabled = 1;
   attr.enable_on_exec = options.enable_on_exec ? 1 : 0;
@@ -150,6 +150,7 @@ class Fields {
   const unsigned char* end_;
 };
 
+constexpr double kLongestWaitMs = 100;
 constexpr std::size_t kIdTrailer = 24;  // TID, TIME, CPU at the end of every record but samples
 
 struct Ring {
@@ -159,11 +160,14 @@ struct Ring {
   std::size_t bytes = 0;
 };
 
-struct Raw {
+/// A record out of the buffer. Samples are taken apart at once: most of their bytes are room for a
+/// stack that the kernel did not fill.
+struct Held {
   std::uint64_t time = 0;
   std::uint32_t type = 0;
   std::uint16_t misc = 0;
-  std::vector<unsigned char> body;
+  std::vector<unsigned char> body;  ///< Of all but samples.
+  PerfSample sample;
 };
 
 }  // namespace
@@ -172,8 +176,9 @@ struct PerfEvents::State {
   PerfOptions options;
   std::vector<int> events;
   std::vector<Ring> rings;
-  std::vector<Raw> held;
-  std::uint64_t certain_until = 0;  ///< Newest time of the round before.
+  std::vector<Held> held;
+  std::vector<unsigned char> joined;  ///< A record that wraps round the buffer's end.
+  std::uint64_t certain_until = 0;    ///< Newest time of the round before.
   std::uint64_t lost = 0;
   bool hardware = false, kernel = false;
   std::size_t cpus = 1;
@@ -209,34 +214,39 @@ struct PerfEvents::State {
       perf_event_header header;
       copy(tail, &header, sizeof header);
       if (header.size < sizeof header || header.size > head - tail) break;
-      Raw raw;
-      raw.type = header.type;
-      raw.misc = header.misc;
-      raw.body.resize(header.size - sizeof header);
-      copy(tail + sizeof header, raw.body.data(), raw.body.size());
-      raw.time = time_of(raw);
-      held.push_back(std::move(raw));
+      const std::size_t at = (tail + sizeof header) % ring.bytes;
+      const std::size_t bytes = header.size - sizeof header;
+      const unsigned char* body = data + at;
+      if (at + bytes > ring.bytes) {
+        joined.resize(bytes);
+        copy(tail + sizeof header, joined.data(), bytes);
+        body = joined.data();
+      }
+      hold(header, body, bytes);
       tail += header.size;
     }
     std::atomic_ref(meta->data_tail).store(tail, std::memory_order_release);
   }
 
-  [[nodiscard]] static std::uint64_t time_of(const Raw& raw) {
-    const std::size_t bytes = raw.body.size();
-    std::uint64_t time = 0;
-    if (raw.type == PERF_RECORD_SAMPLE) {
-      if (bytes >= 24) std::memcpy(&time, raw.body.data() + 16, 8);  // IP, TID, TIME
-    } else if (bytes >= kIdTrailer) {
-      std::memcpy(&time, raw.body.data() + bytes - 16, 8);
+  void hold(const perf_event_header& header, const unsigned char* body, std::size_t bytes) {
+    Held& h = held.emplace_back();
+    h.type = header.type;
+    h.misc = header.misc;
+    if (h.type == PERF_RECORD_SAMPLE) {
+      Fields f(body, bytes);
+      h.sample = parse_sample(f);
+      h.time = h.sample.time;
+      return;
     }
-    return time;
+    h.body.assign(body, body + bytes);
+    if (bytes >= kIdTrailer) std::memcpy(&h.time, body + bytes - 16, 8);
   }
 
-  void hand_on(const Raw& raw, const PerfSink& sink) {
+  void hand_on(Held& raw, const PerfSink& sink) {
     Fields f(raw.body.data(), raw.body.size());
     switch (raw.type) {
       case PERF_RECORD_SAMPLE:
-        sink.sample(parse_sample(f));
+        sink.sample(std::move(raw.sample));
         break;
       case PERF_RECORD_MMAP:
       case PERF_RECORD_MMAP2: {
@@ -402,13 +412,25 @@ void PerfEvents::drain(const PerfSink& sink, bool last) {
   State& s = *state_;
   for (Ring& ring : s.rings) s.read_ring(ring);
   std::stable_sort(s.held.begin(), s.held.end(),
-                   [](const Raw& a, const Raw& b) { return a.time < b.time; });
+                   [](const Held& a, const Held& b) { return a.time < b.time; });
   const std::uint64_t newest = s.held.empty() ? s.certain_until : s.held.back().time;
   std::size_t done = 0;
   while (done < s.held.size() && (last || s.held[done].time <= s.certain_until))
     s.hand_on(s.held[done++], sink);
   s.held.erase(s.held.begin(), s.held.begin() + static_cast<std::ptrdiff_t>(done));
   s.certain_until = newest;
+}
+
+int PerfEvents::longest_wait_ms() const {
+  // On one processor runs one thread at a time, so a buffer gets that thread's samples only.
+  constexpr double kHeaders = 1024;
+  const State& s = *state_;
+  double ms = kLongestWaitMs;
+  for (const Ring& ring : s.rings) {
+    const double sample = kHeaders + (s.options.stacks ? s.options.stack_bytes : 0);
+    ms = std::min(ms, 1e3 * static_cast<double>(ring.bytes) / (2 * sample * s.options.rate_hz));
+  }
+  return std::max(1, static_cast<int>(ms));
 }
 
 void PerfEvents::disable() {

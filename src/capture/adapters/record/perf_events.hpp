@@ -70,8 +70,10 @@ class PerfEvents {
 
   /// Errors: unavailable with the setting to change, not_found (no such task), permission_denied.
   Status open(const std::vector<std::int64_t>& tasks, const PerfOptions& options);
-  /// Waits for data, for at most `timeout_ms`; `also` is one more descriptor to wait for (-1:
-  /// none).
+  /// How long the buffers may fill before they are read, so that they are at most half full.
+  [[nodiscard]] int longest_wait_ms() const;
+  /// Waits until it is time to read, `timeout_ms` later; earlier when `also` can be read (-1: no
+  /// descriptor) or a signal comes.
   void wait(int timeout_ms, int also);
   /// Reads what is there and hands on what is certain to be in order. `last`: everything.
   void drain(const PerfSink& sink, bool last);

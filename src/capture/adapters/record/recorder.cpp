@@ -169,8 +169,13 @@ PerfOptions perf_options(const RecordOptions& o) {
   return p;
 }
 
-/// How long buffers may fill: a quarter of a second's stacks in the smallest buffer, or less.
-constexpr int kBeatMs = 20;
+/// How long to sleep before the buffers are read: what they allow, not beyond the duration.
+int beat_ms(const PerfEvents& events, const RecordOptions& o, std::int64_t begin_ns) {
+  const int beat = events.longest_wait_ms();
+  if (o.duration.count == 0) return beat;
+  const std::int64_t left_ms = (o.duration.count - (now_ns() - begin_ns)) / 1'000'000;
+  return static_cast<int>(std::clamp<std::int64_t>(left_ms, 1, beat));
+}
 
 SampledProfile finish(Follower& follower, const PerfEvents& events, const RecordOptions& o,
                       std::int64_t begin_ns, std::int64_t end_ns) {
@@ -217,7 +222,7 @@ Result<Recording> record_command(const RecordOptions& o) {
   int status = 0;
   bool ended = false, asked = false;
   while (!ended && (o.duration.count == 0 || now_ns() - begin < o.duration.count)) {
-    events.wait(kBeatMs, ended_fd);
+    events.wait(beat_ms(events, o, begin), ended_fd);
     events.drain(sink, false);
     ended = child.ended(false, status);
     if (o.attention.cancelled() && !ended && !std::exchange(asked, true))
@@ -229,7 +234,7 @@ Result<Recording> record_command(const RecordOptions& o) {
   recording.profile = finish(follower, events, o, begin, end);
   while (!child.ended(false, status)) {  // the duration is over, the program is not
     if (o.attention.cancelled() && !std::exchange(asked, true)) kill(child.pid(), SIGTERM);
-    events.wait(kBeatMs, ended_fd);
+    events.wait(events.longest_wait_ms(), ended_fd);
   }
   if (ended_fd >= 0) close(ended_fd);
   note_end(recording, status);
@@ -256,7 +261,7 @@ Result<Recording> record_process(const RecordOptions& o) {
   const auto alive = [&] { return kill(static_cast<pid_t>(*o.pid), 0) == 0 || errno == EPERM; };
   while (alive() && !o.attention.cancelled() &&
          (o.duration.count == 0 || now_ns() - begin < o.duration.count)) {
-    events.wait(kBeatMs, o.duration.count != 0 ? -1 : ended_fd);
+    events.wait(beat_ms(events, o, begin), o.duration.count != 0 ? -1 : ended_fd);
     events.drain(sink, false);
     if (read_text("/proc/" + std::to_string(*o.pid) + "/stat").find(") Z ") != std::string::npos)
       break;

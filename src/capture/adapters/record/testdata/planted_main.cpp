@@ -1,10 +1,14 @@
 // planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
 // planted shapes SECONDS     inlining, recursion, a shared object, two threads
 // planted work ROUNDS        a fixed amount of the same work; prints its wall and processor seconds
+// planted timer ROUNDS       the same under a bare kernel timer at 1 kHz, whose samples go nowhere
 // planted allocate PAIRS     that many malloc and free, ten calls deep; prints wall and processor
 // seconds planted memory             a known script of allocations, 1,267 bytes leaked planted exit
 // N             ends with status N; planted abort; planted cat: stdin to stdout
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -162,6 +166,20 @@ void planted_pool() {
   for (auto& w : workers) w.join();
 }
 
+/// What sampling costs before anything is recorded: the interrupts.
+bool start_bare_timer() {
+  perf_event_attr attr;
+  std::memset(&attr, 0, sizeof attr);
+  attr.size = sizeof attr;
+  attr.type = PERF_TYPE_SOFTWARE;
+  attr.config = PERF_COUNT_SW_CPU_CLOCK;
+  attr.freq = 1;
+  attr.sample_freq = 1000;
+  attr.sample_type = PERF_SAMPLE_IP;
+  attr.exclude_kernel = 1;
+  return syscall(SYS_perf_event_open, &attr, getpid(), -1, -1, 0) >= 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -169,7 +187,9 @@ int main(int argc, char** argv) {
   const double seconds = argc > 2 ? std::atof(argv[2]) : 1;
   if (std::strcmp(what, "shares") == 0) {
     while (cpu_seconds() < seconds) one_round();
-  } else if (std::strcmp(what, "work") == 0 || std::strcmp(what, "allocate") == 0) {
+  } else if (std::strcmp(what, "work") == 0 || std::strcmp(what, "allocate") == 0 ||
+             std::strcmp(what, "timer") == 0) {
+    if (what[0] == 't' && !start_bare_timer()) return 3;
     timespec a{}, b{};
     clock_gettime(CLOCK_MONOTONIC, &a);
     if (what[0] == 'a') {
