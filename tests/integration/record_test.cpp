@@ -172,6 +172,22 @@ TEST_F(Record, AProgramSeesTheSameOpenFilesAndEnvironment) {
   EXPECT_EQ(sampled.out, plain.out);
 }
 
+TEST_F(Record, LittleLockedMemoryIsEnough) {
+  // What somebody without rights and without locked memory of their own gets.
+  const std::string nobody =
+      "setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --memlock=0 ";
+  if (plainly(nobody + NEUROLENS_PROGRAM + " --version").status != 0)
+    GTEST_SKIP() << "only root can become somebody else here";
+  const auto outcome = plainly(nobody + NEUROLENS_PROGRAM +
+                               " record --json --rate 1000 -- sh -c "
+                               "'i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done'");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json::Value report = parsed(outcome.out);
+  EXPECT_GT(*report.find("samples")->as_int(), 100);
+  // The buffers hold a hundredth of a second: on a busy machine some may be lost, and are counted.
+  EXPECT_LT(*report.find("lost")->as_int(), *report.find("samples")->as_int() / 4);
+}
+
 TEST_F(Record, SignalsDoToAProgramWhatTheyAlwaysDo) {
   for (const char* name : {"INT", "QUIT", "PIPE", "TERM"}) {
     const std::string script = std::string("kill -") + name + " $$; echo survived";

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 namespace neurolens::capture::record_detail {
 namespace {
@@ -181,22 +182,64 @@ struct PerfEvents::State {
   std::uint64_t certain_until = 0;    ///< Newest time of the round before.
   std::uint64_t lost = 0;
   bool hardware = false, kernel = false;
-  std::size_t cpus = 1;
   std::uint64_t page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 
-  bool map_ring(Ring& ring) {
-    // All buffers together stay near 64 MiB; what locked memory allows may be less.
-    constexpr std::size_t kMostPages = 4096;
-    std::size_t most = kMostPages;
-    while (most > 256 && most * cpus > 4 * kMostPages) most /= 2;
-    for (std::size_t pages = most; pages >= 16; pages /= 2) {
-      void* p = mmap(nullptr, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, 0);
-      if (p == MAP_FAILED) continue;
-      ring.base = static_cast<unsigned char*>(p);
-      ring.bytes = pages * page;
-      return true;
+  bool map_ring(Ring& ring, std::size_t pages) const {
+    void* p = mmap(nullptr, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, 0);
+    if (p == MAP_FAILED) return false;
+    ring.base = static_cast<unsigned char*>(p);
+    ring.bytes = pages * page;
+    return true;
+  }
+
+  void close_all() {
+    for (const Ring& ring : rings) munmap(ring.base, ring.bytes + page);
+    for (const int fd : events) close(fd);
+    rings.clear();
+    events.clear();
+  }
+
+  /// Events of all tasks on all processors, one buffer of `pages` per processor. Nothing when the
+  /// kernel gives no such buffers.
+  std::optional<Status> open_on(const std::vector<int>& cpus,
+                                const std::vector<std::int64_t>& tasks, perf_event_attr& attr,
+                                std::size_t pages) {
+    for (const int cpu : cpus) {
+      Ring ring;
+      ring.cpu = cpu;
+      for (const std::int64_t task : tasks) {
+        const int fd = perf_event_open(attr, static_cast<pid_t>(task), cpu);
+        if (fd < 0) {
+          if (errno == ESRCH || errno == ENODEV)
+            continue;  // a thread that just ended, a CPU just taken away
+          return refusal(errno, task);
+        }
+        events.push_back(fd);
+        if (ring.fd < 0) {
+          ring.fd = fd;
+          if (!map_ring(ring, pages)) return std::nullopt;
+          rings.push_back(ring);
+        } else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, ring.fd) != 0) {
+          return refusal(errno, task);
+        }
+      }
     }
-    return false;
+    return events.empty() ? Status(refusal(ESRCH, tasks[0])) : Status();
+  }
+
+  /// As large buffers as locked memory allows, all of one size.
+  Status open_all(const std::vector<int>& cpus, const std::vector<std::int64_t>& tasks,
+                  perf_event_attr& attr) {
+    constexpr std::size_t kMostPages = 4096;  // near 64 MiB, all together
+    std::size_t pages = kMostPages;
+    while (pages > 256 && pages * cpus.size() > 4 * kMostPages) pages /= 2;
+    for (; pages >= 16; pages /= 2) {
+      if (auto opened = open_on(cpus, tasks, attr, pages)) return *std::move(opened);
+      close_all();
+    }
+    return Error{Errc::unavailable,
+                 "The kernel gives no memory for event buffers; raise kernel.perf_event_mlock_kb.",
+                 ""};
   }
 
   void read_ring(Ring& ring) {
@@ -333,15 +376,13 @@ struct PerfEvents::State {
 PerfEvents::PerfEvents() : state_(std::make_unique<State>()) {}
 
 PerfEvents::~PerfEvents() {
-  for (const Ring& ring : state_->rings) munmap(ring.base, ring.bytes + state_->page);
-  for (const int fd : state_->events) close(fd);
+  state_->close_all();
 }
 
 Status PerfEvents::open(const std::vector<std::int64_t>& tasks, const PerfOptions& options) {
   State& s = *state_;
   s.options = options;
   const std::vector<int> cpus = online_cpus();
-  s.cpus = cpus.size();
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < tasks.size() * cpus.size() + 64) {
     files.rlim_cur = std::min<rlim_t>(files.rlim_max, tasks.size() * cpus.size() + 64);
@@ -369,32 +410,7 @@ Status PerfEvents::open(const std::vector<std::int64_t>& tasks, const PerfOption
     if (found) break;
   }
   if (!found) return refusal(error, tasks[0]);
-  for (const int cpu : cpus) {
-    Ring ring;
-    ring.cpu = cpu;
-    for (const std::int64_t task : tasks) {
-      const int fd = perf_event_open(attr, static_cast<pid_t>(task), cpu);
-      if (fd < 0) {
-        if (errno == ESRCH || errno == ENODEV)
-          continue;  // a thread that just ended, a CPU just taken away
-        return refusal(errno, task);
-      }
-      s.events.push_back(fd);
-      if (ring.fd < 0) {
-        ring.fd = fd;
-        if (!s.map_ring(ring)) {
-          return Error{
-              Errc::unavailable,
-              "The kernel gives no memory for event buffers; raise kernel.perf_event_mlock_kb.",
-              ""};
-        }
-        s.rings.push_back(ring);
-      } else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, ring.fd) != 0) {
-        return refusal(errno, task);
-      }
-    }
-  }
-  if (s.events.empty()) return refusal(ESRCH, tasks[0]);
+  NEUROLENS_TRY(s.open_all(cpus, tasks, attr));
   if (!options.enable_on_exec) {
     for (const int fd : s.events) ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
   }
