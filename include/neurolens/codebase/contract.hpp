@@ -41,6 +41,7 @@
 
 namespace neurolens::codebase {
 
+/// What a rule demands; see the head of this file.
 enum class ContractType : std::uint8_t {
   layers,
   independence,
