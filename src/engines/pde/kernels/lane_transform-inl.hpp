@@ -75,18 +75,24 @@ void clear_unused_impl(const Stage& stage, double* buffer) {
     store_c({hn::Zero(d), hn::Zero(d)}, buffer + static_cast<std::size_t>(slot) * kSlot);
 }
 
-// Loads kLanes rows at columns [j, j + count) into v, missing columns zero.
-HWY_INLINE void load_tile(const double* const* rows, std::size_t j, std::size_t count, V* v) {
+// Whether masked loads and stores exist that cannot fault in lanes that are off. Passing numbers
+// through a small array instead costs a stall per vector: a wide load after narrow stores waits.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET <= HWY_AVX3
+#define NEUROLENS_PDE_MASKS 1
+#else
+#define NEUROLENS_PDE_MASKS 0
+#endif
+
+HWY_INLINE V load_part(const double* at, std::size_t count) {
   const D d;
-  if (count == kLanes) {
-    for (std::size_t r = 0; r < kLanes; ++r) v[r] = hn::LoadU(d, rows[r] + j);
-    return;
-  }
-  HWY_ALIGN double tile[kLanes];
-  for (std::size_t r = 0; r < kLanes; ++r) {
-    for (std::size_t c = 0; c < kLanes; ++c) tile[c] = c < count ? rows[r][j + c] : 0.0;
-    v[r] = hn::Load(d, tile);
-  }
+  if (count == kLanes) return hn::LoadU(d, at);
+#if NEUROLENS_PDE_MASKS
+  return hn::MaskedLoad(hn::FirstN(d, count), d, at);
+#else
+  HWY_ALIGN double tile[kLanes] = {};
+  for (std::size_t c = 0; c < count; ++c) tile[c] = at[c];
+  return hn::Load(d, tile);
+#endif
 }
 
 HWY_INLINE void store_part(V v, std::size_t count, double* at) {
@@ -95,17 +101,24 @@ HWY_INLINE void store_part(V v, std::size_t count, double* at) {
     hn::StoreU(v, d, at);
     return;
   }
+#if NEUROLENS_PDE_MASKS
+  hn::BlendedStore(v, hn::FirstN(d, count), d, at);
+#else
   HWY_ALIGN double tile[kLanes];
   hn::Store(v, d, tile);
   for (std::size_t c = 0; c < count; ++c) at[c] = tile[c];
+#endif
 }
+#undef NEUROLENS_PDE_MASKS
 
-HWY_INLINE V load_part(const double* at, std::size_t count) {
+// Loads kLanes rows at columns [j, j + count) into v, missing columns zero.
+HWY_INLINE void load_tile(const double* const* rows, std::size_t j, std::size_t count, V* v) {
   const D d;
-  if (count == kLanes) return hn::LoadU(d, at);
-  HWY_ALIGN double tile[kLanes] = {};
-  for (std::size_t c = 0; c < count; ++c) tile[c] = at[c];
-  return hn::Load(d, tile);
+  if (count == kLanes) {
+    for (std::size_t r = 0; r < kLanes; ++r) v[r] = hn::LoadU(d, rows[r] + j);
+    return;
+  }
+  for (std::size_t r = 0; r < kLanes; ++r) v[r] = load_part(rows[r] + j, count);
 }
 
 HWY_INLINE std::size_t part(std::size_t n, std::size_t j) {
