@@ -42,6 +42,8 @@ class DirectSolver {
   [[nodiscard]] std::string description() const;
   /// Closed form of one solve.
   [[nodiscard]] PhaseCost cost() const;
+  /// Of one expand() or collapse().
+  [[nodiscard]] PhaseCost transform_cost() const;
   [[nodiscard]] const Box& box() const { return box_; }
 
  private:
@@ -57,7 +59,10 @@ class DirectSolver {
   Status plan_division();
   void numerator_denominator(const double* symbols, double& a, double& b) const;
 
-  void solve_rows(const BoxData& data, double* u) const;
+  static constexpr std::size_t kLines = 16;  ///< Most lines of a batch.
+  void through(const Stage& stage, const std::array<const double*, kLines>& in, std::size_t count,
+               const std::array<double*, kLines>& out, double* buffer) const;
+  void transform_line(const Stage& stage, double* u) const;
   void solve_planes(const BoxData& data, double* u, Workers& workers) const;
   void solve_single_row_modes(const BoxData& data, double* u) const;
   void solve_spectral(const BoxData& data, double* u, Workers& workers) const;

@@ -1,0 +1,62 @@
+/// \file
+/// What the sweeps of the direct solver share: how a recurrence passes from task to task, and the
+/// memory a worker needs.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "direct/box.hpp"
+#include "kernels/lane_transform.hpp"
+
+namespace neurolens::pde {
+
+/// How far each task of a wavefront has come. A task waits for the one before it, chunk by chunk;
+/// tasks begin in order, so the first that is not finished never waits.
+class Turns {
+ public:
+  explicit Turns(std::size_t tasks) : done_(tasks) {}
+  /// Says that `task` has finished `count` chunks.
+  void reached(std::size_t task, std::size_t count) {
+    done_[task].store(count, std::memory_order_release);
+  }
+  void wait_for(std::size_t task, std::size_t count) const {
+    int turns = 0;
+    while (done_[task].load(std::memory_order_acquire) < count)
+      if (++turns > 200) std::this_thread::yield();
+  }
+
+ private:
+  std::vector<std::atomic<std::size_t>> done_;
+};
+
+/// One worker's buffers.
+class Desk {
+ public:
+  AlignedVector<double> buffer;  ///< For kernels::transform.
+
+  void prepare(const Box& box, std::size_t buffer_doubles) {
+    buffer.resize(buffer_doubles);
+    count_ = static_cast<std::size_t>(box.axis[0].count);
+    stride_ = box.row_stride();
+    first_kept_ = 4 * (stride_ + 16);
+    scratch_.resize(first_kept_ + kernels::batch_lines() * stride_);
+  }
+  /// Row (j, k) of the right-hand side as line `line` of a batch: straight from the data, or a copy
+  /// that stays until the same line is asked for again.
+  const double* right_side(const BoxData& data, int j, int k, std::size_t line) {
+    const double* row = data.row(j, k, scratch_.data());
+    if (row != scratch_.data()) return row;
+    double* kept = scratch_.data() + first_kept_ + line * stride_;
+    std::copy_n(row, count_, kept);
+    return kept;
+  }
+
+ private:
+  std::size_t count_ = 0, stride_ = 0, first_kept_ = 0;
+  std::vector<double> scratch_;
+};
+
+}  // namespace neurolens::pde
