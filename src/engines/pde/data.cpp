@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/pointwise.hpp"
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/text.hpp"
 
@@ -12,6 +13,7 @@ namespace neurolens::pde {
 namespace {
 
 Status check_finite(const Grid& grid, const Region& region, const double* values) {
+  if (kernels::all_finite(region.size(), values)) return {};
   std::size_t at = 0;
   for (int z = region.first[2]; z <= region.last[2]; ++z)
     for (int y = region.first[1]; y <= region.last[1]; ++y)
@@ -29,18 +31,13 @@ Status check_finite(const Grid& grid, const Region& region, const double* values
 
 void fill_expression(const Expression& expression, const Grid& grid, const Region& region, double t,
                      double* out) {
-  const auto width = static_cast<std::size_t>(region.last[0] - region.first[0] + 1);
-  std::vector<double> x(width);
-  for (std::size_t i = 0; i < width; ++i)
-    x[i] = grid.coordinate(0, region.first[0] + static_cast<int>(i));
-  const std::uint8_t steps[4] = {1, 0, 0, 0};
-  for (int k = region.first[2]; k <= region.last[2]; ++k)
-    for (int j = region.first[1]; j <= region.last[1]; ++j, out += width) {
-      const double y = grid.dimensions > 1 ? grid.coordinate(1, j) : 0.0;
-      const double z = grid.dimensions > 2 ? grid.coordinate(2, k) : 0.0;
-      const double* inputs[4] = {x.data(), &y, &z, &t};
-      expression.evaluate(inputs, steps, width, out);
-    }
+  std::array<std::vector<double>, 3> at;
+  for (int a = 0; a < 3; ++a) {
+    const auto axis = static_cast<std::size_t>(a);
+    for (int i = region.first[axis]; i <= region.last[axis]; ++i)
+      at[axis].push_back(a < grid.dimensions ? grid.coordinate(a, i) : 0.0);
+  }
+  expression.evaluate_grid(at[0], at[1], at[2], t, out);
 }
 
 void fill_function(const ScalarData::Function& function, const Grid& grid, const Region& region,
@@ -101,6 +98,20 @@ Status ScalarData::fill(const Grid& grid, const Region& region, double t, double
     std::copy(values.begin(), values.end(), out);
   }
   return check_finite(grid, region, out);
+}
+
+std::optional<double> ScalarData::constant() const {
+  if (const auto* number = std::get_if<double>(&data_)) return *number;
+  const auto* expression = std::get_if<Expression>(&data_);
+  if (expression == nullptr) return {};
+  for (std::size_t v = 0; v < 4; ++v)
+    if (expression->uses(v)) return {};
+  return at({});
+}
+
+int ScalarData::operations() const {
+  const auto* expression = std::get_if<Expression>(&data_);
+  return expression != nullptr ? static_cast<int>(expression->operations()) : 0;
 }
 
 bool ScalarData::is_zero() const {

@@ -51,7 +51,12 @@ class ScalarData {
   /// out_of_range (a value is not finite; `where` says at which point).
   Status fill(const Grid& grid, const Region& region, double t, double* out) const;
 
+  /// The value, where it is plain from the data that it is the same at all points and times.
+  [[nodiscard]] std::optional<double> constant() const;
   [[nodiscard]] bool is_zero() const;
+  /// Floating-point operations per point by the formula, a function call counted as one; 0 for
+  /// other data.
+  [[nodiscard]] int operations() const;
   /// True when values change with t.
   [[nodiscard]] bool depends_on_time() const;
   /// True when it can be evaluated on any grid (all but arrays).

@@ -3,8 +3,9 @@
 /// once. Grammar: numbers; variables; pi, e; + - * / ^ (right-associative, binds tighter than unary
 /// minus); comparisons < <= > >= == != giving 1 or 0; calls. There are no loops, no assignments and
 /// no access to anything outside: an expression cannot do harm, and its cost is bounded by its
-/// length. Evaluation runs a stack machine over blocks of points. Limits: 10,000 characters, depth
-/// 200.
+/// length. Evaluation runs a stack machine over blocks of points with SIMD forms of the elementary
+/// functions (within 4 units in the last place; a point's value does not depend on its neighbours).
+/// Limits: 10,000 characters, depth 200.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,10 @@ class Expression {
   /// One entry per variable in `inputs` and `steps`; inputs of unused variables may be null.
   void evaluate(std::span<const double* const> inputs, std::span<const std::uint8_t> steps,
                 std::size_t count, double* out) const;
+  /// out[i + nx (j + ny k)] = value at (x[i], y[j], z[k], t), for a formula in x, y, z, t. Parts
+  /// that depend on x alone are computed once for all rows, other parts without x once per row.
+  void evaluate_grid(std::span<const double> x, std::span<const double> y,
+                     std::span<const double> z, double t, double* out) const;
   /// The value at one point; `values` has one entry per variable.
   [[nodiscard]] double evaluate(std::span<const double> values) const;
 
