@@ -3,9 +3,9 @@
 ///   div(a grad u) + c u = f,   a > 0, c <= 0.
 /// Method: finite volumes on the grid's points (order 2, harmonic face values of a, hence exact for
 /// jumps on faces in 1-D); coarse operators by series and parallel connection of the fine ones;
-/// red-black smoothing; inner cycles in single precision, residuals in double. As a solver or, by
-/// default, as the preconditioner of conjugate gradients, which converges for jumps of 1e6 in a.
-/// Any number of points.
+/// red-black smoothing; inner cycles in single precision, residuals in double. As a solver or,
+/// where that converges slowly, as the preconditioner of conjugate gradients, which converges for
+/// jumps of 1e6 in a. Any number of points.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,11 @@ struct MultigridOptions {
   Cycle cycle = Cycle::full;
   int smoothing = 1;  ///< Red-black sweeps before and after each coarse correction, 1 to 8.
   bool conjugate_gradient = true;  ///< false: plain cycles, less memory, fragile at large jumps.
-  double tolerance = 1e-8;         ///< Of Report::residual_relative, in (1e-15, 1).
-  int max_iterations = 300;        ///< >= 1.
+  /// Conjugate gradients begin only once plain cycles turn out to gain less than a factor of 4
+  /// each; smooth coefficients never need them. false: from the start.
+  bool cycles_first = true;
+  double tolerance = 1e-8;   ///< Of Report::residual_relative, in (1e-15, 1).
+  int max_iterations = 300;  ///< >= 1.
 };
 
 /// Prepared levels for one grid, boundary kinds, a and c. Immutable: share it between threads.

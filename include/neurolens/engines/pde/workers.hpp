@@ -8,6 +8,7 @@
 #include <memory>
 #include <string_view>
 
+#include "neurolens/base/progress.hpp"
 #include "neurolens/base/units.hpp"
 
 namespace neurolens::pde {
@@ -79,6 +80,7 @@ class Phase {
 struct Context {
   Workers* workers = nullptr;         ///< nullptr: serial.
   PhaseObserver* observer = nullptr;  ///< nullptr: silent.
+  Attention attention{};              ///< Progress, and a flag that stops long solves.
   [[nodiscard]] Workers& pool() const { return workers != nullptr ? *workers : serial_workers(); }
 };
 

@@ -1,7 +1,7 @@
 #include "kernels/stencil.hpp"
 
-// SSE4 and everything above plain AVX-512 (its names differ between versions of Highway): compile time
-// for nothing gained here.
+// SSE4 and everything above plain AVX-512 (its names differ between versions of Highway): compile
+// time for nothing gained here.
 #define HWY_DISABLED_TARGETS 0x8FELL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/stencil.cpp"
@@ -22,6 +22,30 @@ HWY_EXPORT(update_row_impl);
 double update_row(std::size_t n, double alpha, const double* p, const double* q, double* x,
                   double* r) {
   return HWY_DYNAMIC_DISPATCH(update_row_impl)(n, alpha, p, q, x, r);
+}
+
+HWY_EXPORT(relax_sweep_f32_impl);
+HWY_EXPORT(relax_sweep_f64_impl);
+HWY_EXPORT(relax_and_restrict_impl);
+HWY_EXPORT(prolong_and_relax_impl);
+void relax_sweep(const StencilGrid<float>& grid, int first) {
+  HWY_DYNAMIC_DISPATCH(relax_sweep_f32_impl)(grid, first);
+}
+void relax_sweep(const StencilGrid<double>& grid, int first) {
+  HWY_DYNAMIC_DISPATCH(relax_sweep_f64_impl)(grid, first);
+}
+void relax_and_restrict(const StencilGrid<float>& grid, int sweeps, float* row,
+                        const CoarseRows<float>& coarse) {
+  HWY_DYNAMIC_DISPATCH(relax_and_restrict_impl)(grid, sweeps, row, coarse);
+}
+void prolong_and_relax(const StencilGrid<float>& grid, int sweeps, float* row,
+                       const CoarseRows<float>& coarse) {
+  HWY_DYNAMIC_DISPATCH(prolong_and_relax_impl)(grid, sweeps, row, coarse);
+}
+HWY_EXPORT(correct_row_impl);
+double correct_row(std::size_t n, const StencilRow<double>& a, const StencilRow<float>& z,
+                   double scale, double narrow_scale, double* u, double* r, float* narrow) {
+  return HWY_DYNAMIC_DISPATCH(correct_row_impl)(n, a, z, scale, narrow_scale, u, r, narrow);
 }
 
 HWY_EXPORT(relax_f32_impl);

@@ -23,6 +23,40 @@ struct StencilRow {
   const T *u_z_low, *u_z_high;
 };
 
+/// All rows of a level without periodic axes: pointers to node (0, 0, 0) of padded arrays.
+template <class T>
+struct StencilGrid {
+  T* u;
+  const T *f, *inverse, *diagonal;
+  const T *ax, *ay, *az;  ///< Null for missing axes.
+  int n[3];
+  std::size_t row_stride, plane_stride;
+};
+
+/// Rows of the next coarser level of a 2-D grid of which both axes are coarsened.
+template <class T>
+struct CoarseRows {
+  T* at;  ///< Node (0, 0).
+  int n[2];
+  std::size_t row_stride;
+};
+
+/// A red-black sweep in one pass over memory: nodes with i + j + k + first even, then the others.
+void relax_sweep(const StencilGrid<float>& grid, int first);
+void relax_sweep(const StencilGrid<double>& grid, int first);
+/// `sweeps` such sweeps in 2-D, and behind them in the same pass coarse += P^T (f - A u), P
+/// bilinear. `row` has room for a padded row of the grid, zero around the nodes.
+void relax_and_restrict(const StencilGrid<float>& grid, int sweeps, float* row,
+                        const CoarseRows<float>& coarse);
+/// u += P coarse, and behind it in the same pass `sweeps` sweeps; 2-D. `row` as above.
+void prolong_and_relax(const StencilGrid<float>& grid, int sweeps, float* row,
+                       const CoarseRows<float>& coarse);
+
+/// A row of u += scale z, r -= scale A z; `z` holds the vector in its u pointers and `a` the
+/// operator. narrow = r * narrow_scale. Returns max |r|.
+double correct_row(std::size_t n, const StencilRow<double>& a, const StencilRow<float>& z,
+                   double scale, double narrow_scale, double* u, double* r, float* narrow);
+
 /// u[i] = (f + sum a u_there) * inverse for i of parity `parity` (0: even), i < n rounded up to
 /// vectors.
 void relax_row(std::size_t n, const StencilRow<float>& row, int parity);

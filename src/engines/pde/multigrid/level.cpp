@@ -39,6 +39,23 @@ kernels::StencilRow<T> Level<T>::row(T* u, const T* f, int j, int k) const {
 }
 
 template <class T>
+kernels::StencilGrid<T> Level<T>::grid(T* u, const T* f) const {
+  const std::size_t origin = shape.at(0, 0, 0);
+  kernels::StencilGrid<T> g{};
+  g.u = u + origin;
+  g.f = f + origin;
+  g.inverse = inverse.data() + origin;
+  g.diagonal = diagonal.data() + origin;
+  g.ax = face[0].data() + origin;
+  if (shape.dimensions > 1) g.ay = face[1].data() + origin;
+  if (shape.dimensions > 2) g.az = face[2].data() + origin;
+  for (int a = 0; a < 3; ++a) g.n[a] = shape.n[index(a)];
+  g.row_stride = shape.dimensions > 1 ? shape.row_stride() : 0;
+  g.plane_stride = shape.dimensions > 2 ? shape.plane_stride() : 0;
+  return g;
+}
+
+template <class T>
 void refresh_ghosts(const Shape& shape, T* u) {
   if (shape.periodic[0])
     for (int k = 0; k < shape.n[2]; ++k)

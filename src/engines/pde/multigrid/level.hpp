@@ -37,6 +37,7 @@ struct Shape {
   [[nodiscard]] std::size_t rows() const {
     return static_cast<std::size_t>(n[1]) * static_cast<std::size_t>(n[2]);
   }
+  [[nodiscard]] bool any_periodic() const { return periodic[0] || periodic[1] || periodic[2]; }
   [[nodiscard]] std::size_t nodes() const { return rows() * static_cast<std::size_t>(n[0]); }
 };
 
@@ -54,6 +55,8 @@ struct Level {
   }
   /// Row (j, k) of vectors u and f (f may be null when it is not read).
   [[nodiscard]] kernels::StencilRow<T> row(T* u, const T* f, int j, int k) const;
+  /// All rows; for levels without periodic axes.
+  [[nodiscard]] kernels::StencilGrid<T> grid(T* u, const T* f) const;
 };
 
 /// Copies the ghosts of periodic axes of `u`.

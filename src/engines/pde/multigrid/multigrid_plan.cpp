@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <new>
 
+#include "kernels/pointwise.hpp"
 #include "multigrid/cycles.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 
@@ -12,6 +14,8 @@ namespace {
 
 // Single precision cycles lose their grip when coefficients of very different size meet in one sum.
 constexpr double kMostContrastF32 = 1e3;
+constexpr double kSlowestGain = 4;     // of a cycle: below it conjugate gradients take over
+constexpr std::size_t kMostSpare = 2;  // sets of vectors kept for solves to come
 
 std::size_t index(int i) {
   return static_cast<std::size_t>(i);
@@ -35,27 +39,42 @@ struct MultigridPlan::State {
   struct Work {
     Hierarchy<float>::Vectors f32;
     Hierarchy<double>::Vectors f64;
-    AlignedVector<double> x, b, p, q;
+    AlignedVector<double> x, b, p, q, known;
     Workers* workers = nullptr;
   };
+  // Vectors of solves that ended, for the next one: fresh memory costs more than a cycle.
+  mutable std::mutex spare_mutex;
+  mutable std::vector<std::unique_ptr<Work>> spare;
 
   [[nodiscard]] static Workers* workers_for(const Shape& shape, const Work& work) {
     return shape.nodes() >= kParallelNodes ? work.workers : nullptr;
   }
 
-  [[nodiscard]] Work make_work(Workers* workers) const {
-    Work w;
-    w.workers = workers;
-    if (narrow)
-      w.f32 = f32.make_vectors(workers);
-    else
-      w.f64 = f64.make_vectors(workers);
-    const std::size_t n = fine.shape.size();
-    w.x.assign(n, 0.0);
-    w.b.assign(n, 0.0);
-    w.p.assign(n, 0.0);
-    w.q.assign(n, 0.0);
+  [[nodiscard]] std::unique_ptr<Work> take_work(Workers* workers) const {
+    std::unique_ptr<Work> w;
+    {
+      const std::lock_guard lock(spare_mutex);
+      if (!spare.empty()) {
+        w = std::move(spare.back());
+        spare.pop_back();
+      }
+    }
+    if (w == nullptr) {
+      w = std::make_unique<Work>();
+      if (narrow)
+        w->f32 = f32.make_vectors();
+      else
+        w->f64 = f64.make_vectors();
+      // Ghosts and padding are zero from here on: kernels read them.
+      for (auto* v : {&w->x, &w->b, &w->p, &w->q, &w->known}) v->assign(fine.shape.size(), 0.0);
+    }
+    w->workers = w->f32.workers = w->f64.workers = workers;
     return w;
+  }
+  // Only after success: a failed solve may leave values that are not finite.
+  void give_back(std::unique_ptr<Work> w) const {
+    const std::lock_guard lock(spare_mutex);
+    if (spare.size() < kMostSpare) spare.push_back(std::move(w));
   }
 
   template <class Body>
@@ -66,6 +85,16 @@ struct MultigridPlan::State {
           for (std::size_t r = begin; r < end; ++r)
             body(piece, static_cast<int>(r % index(s.n[1])), static_cast<int>(r / index(s.n[1])));
         });
+  }
+  // Rows of the grid, the far copies of periodic axes included.
+  template <class Body>
+  void rows_of_grid(const Work& work, const Body& body) const {
+    const auto per_plane = index(grid.points[1]);
+    for_rows(workers_for(fine.shape, work), per_plane * index(grid.points[2]),
+             [&](std::size_t, std::size_t begin, std::size_t end) {
+               for (std::size_t r = begin; r < end; ++r)
+                 body(static_cast<int>(r % per_plane), static_cast<int>(r / per_plane));
+             });
   }
   [[nodiscard]] std::size_t pieces() const {
     return (fine.shape.rows() + kRowsPerTask - 1) / kRowsPerTask;
@@ -80,12 +109,43 @@ struct MultigridPlan::State {
       kernels::narrow_row(index(s.n[0]), work.b.data() + s.at(0, j, k), 1 / largest,
                           v.f[0].data() + s.at(0, j, k));
     });
+    one_cycle(levels, v, first);
+  }
+  template <class T>
+  void one_cycle(const Hierarchy<T>& levels, typename Hierarchy<T>::Vectors& v, bool first) const {
     if (first && options.cycle == Cycle::full) {
       levels.full(v);
     } else {
       std::fill(v.u[0].begin(), v.u[0].end(), T(0));
       levels.cycle(0, v, options.cycle == Cycle::w ? 2 : 1);
     }
+  }
+
+  // A cycle for the residual, added to x: one pass over the fine vectors in double precision, which
+  // also leaves the new residual in single precision for the next cycle. Returns max |residual|.
+  double correct(Work& work, double largest, double& unit, std::vector<double>& part,
+                 bool first) const {
+    const Shape& s = fine.shape;
+    auto& v = work.f32;
+    if (first) {
+      unit = largest;
+      precondition(f32, v, work, unit, true);
+    } else {
+      one_cycle(f32, v, false);
+    }
+    if (s.any_periodic()) refresh_ghosts(s, v.u[0].data());
+    std::fill(part.begin(), part.end(), 0.0);
+    rows(work, [&](std::size_t piece, int j, int k) {
+      const std::size_t at = s.at(0, j, k);
+      // The residual is scaled by the size it had before: single precision only needs it near 1.
+      const double most =
+          kernels::correct_row(index(s.n[0]), fine.row(work.x.data(), nullptr, j, k),
+                               f32.levels[0].row(v.u[0].data(), nullptr, j, k), unit, 1 / largest,
+                               work.x.data() + at, work.b.data() + at, v.f[0].data() + at);
+      part[piece] = std::max(part[piece], most);
+    });
+    unit = largest;
+    return *std::max_element(part.begin(), part.end());
   }
   template <class T>
   void add_levels(Hierarchy<T>& levels, Network network, std::array<double, 3> h) const {
@@ -97,7 +157,10 @@ struct MultigridPlan::State {
     for (;;) {
       Network coarse;
       std::array<AxisMap, 3> map;
-      if (!coarsen(network, h, coarse, map)) return;
+      if (!coarsen(network, h, coarse, map)) {
+        levels.coarsest.prepare(levels.levels.back());
+        return;
+      }
       for (std::size_t a = 0; a < 3; ++a)
         if (map[a].coarsened) h[a] *= 2;
       levels.levels.push_back(make_level<T>(coarse));
@@ -107,7 +170,7 @@ struct MultigridPlan::State {
   }
 
   void remove_mean(Work& work, AlignedVector<double>& v, bool weighted) const;
-  Status iterate(Work& work, Report& report) const;
+  Status iterate(Work& work, const Attention& attention, Report& report) const;
   Status build(const ScalarData& a, const ScalarData& c);
   Status right_side(const Field& source, const Boundary& boundary, double t, Work& work, Field& u,
                     Report& report) const;
@@ -213,18 +276,23 @@ Status MultigridPlan::State::build(const ScalarData& a_data, const ScalarData& c
 Status MultigridPlan::State::right_side(const Field& source, const Boundary& boundary, double t,
                                         Work& work, Field& u, Report& report) const {
   const Shape& s = fine.shape;
-  double sum = 0;
-  double magnitude = 0;
-  double weight = 0;
-  for (int k = 0; k < s.n[2]; ++k)
-    for (int j = 0; j < s.n[1]; ++j)
-      for (int i = 0; i < s.n[0]; ++i) {
-        if (!std::isfinite(source.at(i, j, k)))
-          return Error{Errc::out_of_range, "The source is not a finite number everywhere.",
-                       "source"};
-        work.b[s.at(i, j, k)] = -volume(i, j, k) * source.at(i, j, k);
-        work.x[s.at(i, j, k)] = options.cycle == Cycle::full ? 0.0 : u.at(i, j, k);
-      }
+  if (!kernels::all_finite(source.values.size(), source.values.data()))
+    return Error{Errc::out_of_range, "The source is not a finite number everywhere.", "source"};
+  const auto n = index(s.n[0]);
+  rows(work, [&](std::size_t, int j, int k) {
+    const std::size_t row = index(grid.points[0]) * (index(j) + index(grid.points[1]) * index(k));
+    const double* f = source.values.data() + row;
+    double* b = work.b.data() + s.at(0, j, k);
+    const double w = -volume(1, j, k);
+    for (std::size_t i = 0; i < n; ++i) b[i] = w * f[i];
+    b[0] = -volume(0, j, k) * f[0];
+    b[n - 1] = -volume(s.n[0] - 1, j, k) * f[n - 1];
+    double* x = work.x.data() + s.at(0, j, k);
+    if (options.cycle == Cycle::full)
+      std::fill_n(x, n, 0.0);
+    else
+      std::copy_n(u.values.data() + row, n, x);
+  });
   for (int axis = grid.dimensions; axis-- > 0;)
     for (int side = 0; side < 2; ++side) {
       const FaceCondition& face = boundary.face[index(axis)][index(side)];
@@ -249,6 +317,10 @@ Status MultigridPlan::State::right_side(const Field& source, const Boundary& bou
             }
           }
     }
+  if (!nullspace) return {};
+  double sum = 0;
+  double magnitude = 0;
+  double weight = 0;
   for (int k = 0; k < s.n[2]; ++k)
     for (int j = 0; j < s.n[1]; ++j)
       for (int i = 0; i < s.n[0]; ++i) {
@@ -258,7 +330,6 @@ Status MultigridPlan::State::right_side(const Field& source, const Boundary& bou
         magnitude += std::fabs(work.b[p]);
         weight += volume(i, j, k);
       }
-  if (!nullspace) return {};
   report.nullspace = true;
   report.compatibility_defect = magnitude > 0 ? std::fabs(sum) / magnitude : 0;
   if (report.compatibility_defect > kMaxCompatibilityDefect)
@@ -294,7 +365,7 @@ void MultigridPlan::State::remove_mean(Work&, AlignedVector<double>& v, bool wei
 
 // Conjugate gradients with the cycle as preconditioner (flexible: beta from the change of r, since
 // a single precision cycle is not exactly symmetric), or plain correction. b becomes the residual.
-Status MultigridPlan::State::iterate(Work& work, Report& report) const {
+Status MultigridPlan::State::iterate(Work& work, const Attention& attention, Report& report) const {
   const Shape& s = fine.shape;
   const auto n = index(s.n[0]);
   const bool periodic = s.periodic[0] || s.periodic[1] || s.periodic[2];
@@ -304,36 +375,34 @@ Status MultigridPlan::State::iterate(Work& work, Report& report) const {
     for (std::size_t i = 0; i < count; ++i) m = std::max(m, std::fabs(r[i]));
     return m;
   };
-  // The right-hand side proper: Dirichlet values moved over.
-  AlignedVector<double> known(s.size(), 0.0);
+  // The right-hand side proper, Dirichlet values moved over, gives the scale; the residual of the
+  // first guess is the same when that is zero.
+  const auto residual_into_q = [&](AlignedVector<double>& v) {
+    if (periodic) refresh_ghosts(s, v.data());
+    std::fill(part.begin(), part.end(), 0.0);
+    rows(work, [&](std::size_t piece, int j, int k) {
+      double* q = work.q.data() + s.at(0, j, k);
+      kernels::residual_row(n, fine.row(v.data(), work.b.data(), j, k), q);
+      part[piece] = std::max(part[piece], largest_row(n, q));
+    });
+    return *std::max_element(part.begin(), part.end());
+  };
   double scale = 0;
-  for (int k = 0; k < s.n[2]; ++k)
-    for (int j = 0; j < s.n[1]; ++j)
-      for (int i = 0; i < s.n[0]; ++i) {
-        const std::size_t p = s.at(i, j, k);
-        if (fine.diagonal[p] == 0) known[p] = work.x[p];
-      }
-  if (periodic) refresh_ghosts(s, known.data());
-  rows(work, [&](std::size_t, int j, int k) {
-    kernels::residual_row(n, fine.row(known.data(), work.b.data(), j, k),
-                          work.q.data() + s.at(0, j, k));
-  });
-  for (int k = 0; k < s.n[2]; ++k)
-    for (int j = 0; j < s.n[1]; ++j)
-      scale = std::max(scale, largest_row(n, work.q.data() + s.at(0, j, k)));
-  if (periodic) refresh_ghosts(s, work.x.data());
-  rows(work, [&](std::size_t, int j, int k) {
-    kernels::residual_row(n, fine.row(work.x.data(), work.b.data(), j, k),
-                          work.q.data() + s.at(0, j, k));
-  });
+  if (options.cycle != Cycle::full) {
+    AlignedVector<double>& known = work.known;
+    for (std::size_t p = 0; p < known.size(); ++p)
+      known[p] = fine.diagonal[p] == 0 ? work.x[p] : 0.0;
+    scale = residual_into_q(known);
+  }
+  double largest = residual_into_q(work.x);
+  if (options.cycle == Cycle::full) scale = largest;
   std::swap(work.b, work.q);
-  double largest = 0;
-  for (int k = 0; k < s.n[2]; ++k)
-    for (int j = 0; j < s.n[1]; ++j)
-      largest = std::max(largest, largest_row(n, work.b.data() + s.at(0, j, k)));
   if (scale == 0) scale = 1;
   double rz_old = 0;
   double alpha_old = 0;
+  double cycle_unit = 1;
+  bool correcting = narrow && (options.cycles_first || !options.conjugate_gradient);
+  report.method = "multigrid";
   // The residual cannot be told from zero below the rounding errors of A u itself.
   const auto rounding_floor = [&] {
     double most = 0;
@@ -353,6 +422,22 @@ Status MultigridPlan::State::iterate(Work& work, Report& report) const {
               largest / scale, report.iterations, options.tolerance),
           ""};
     }
+    if (attention.cancelled()) {
+      report.residual_relative = largest / scale;
+      return Error{Errc::cancelled,
+                   fmt::format("Stopped after {} iterations, at a residual of {:.2g} instead of "
+                               "{:.2g}.",
+                               report.iterations, largest / scale, options.tolerance),
+                   ""};
+    }
+    if (correcting) {
+      const double before = largest;
+      largest = correct(work, before, cycle_unit, part, report.iterations == 0);
+      const bool slow = report.iterations > 0 && before < kSlowestGain * largest;
+      correcting = !options.conjugate_gradient || !slow;
+      continue;
+    }
+    report.method = options.conjugate_gradient ? "pcg" : "multigrid";
     const double unit = largest;
     if (narrow)
       precondition(f32, work.f32, work, largest, report.iterations == 0);
@@ -462,7 +547,8 @@ Status MultigridPlan::solve(const Field& source, const Boundary& boundary, doubl
   if (!(source.grid == state.grid) || !(u.grid == state.grid))
     return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
   try {
-    State::Work work = state.make_work(context.workers);
+    std::unique_ptr<State::Work> taken = state.take_work(context.workers);
+    State::Work& work = *taken;
     {
       const Phase phase(context.observer, "boundary");
       NEUROLENS_TRY(state.right_side(source, boundary, t, work, u, report));
@@ -470,21 +556,23 @@ Status MultigridPlan::solve(const Field& source, const Boundary& boundary, doubl
     Status outcome;
     {
       Phase phase(context.observer, "solve");
-      outcome = state.iterate(work, report);
+      outcome = state.iterate(work, context.attention, report);
       const auto n = static_cast<std::int64_t>(state.fine.shape.nodes());
       phase.add({Flops{report.iterations * n * 90}, Bytes{report.iterations * n * 180}});
     }
     if (state.nullspace) state.remove_mean(work, work.x, true);
     const Shape& s = state.fine.shape;
-    for (int k = 0; k < state.grid.points[2]; ++k)
-      for (int j = 0; j < state.grid.points[1]; ++j)
-        for (int i = 0; i < state.grid.points[0]; ++i)
-          u.at(i, j, k) = work.x[s.at(i % s.n[0], j % s.n[1], k % s.n[2])];
-    report.method = state.options.conjugate_gradient ? "pcg" : "multigrid";
+    state.rows_of_grid(work, [&](int j, int k) {
+      const double* x = work.x.data() + s.at(0, j % s.n[1], k % s.n[2]);
+      double* to = &u.at(0, j, k);
+      std::copy_n(x, s.n[0], to);
+      if (s.periodic[0]) to[s.n[0]] = x[0];
+    });
     report.details =
         fmt::format("{} levels, {}-cycles of {} red-black sweeps{}", levels(),
                     state.options.cycle == Cycle::w ? "W" : "V", 2 * state.options.smoothing,
                     state.options.cycle == Cycle::full ? " after nested iteration" : "");
+    if (outcome.ok()) state.give_back(std::move(taken));
     return outcome;
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the multigrid vectors ran out.", ""};

@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "multigrid/cycles.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+constexpr std::size_t kMostUnknowns = 128;
+
+// Gauss and Jordan with row pivots, in place beside the unit matrix; false when singular.
+bool invert(std::vector<double>& a, std::vector<double>& inverse, std::size_t n) {
+  inverse.assign(n * n, 0.0);
+  double largest = 0;
+  for (const double v : a) largest = std::max(largest, std::fabs(v));
+  for (std::size_t i = 0; i < n; ++i) inverse[i * n + i] = 1;
+  for (std::size_t c = 0; c < n; ++c) {
+    std::size_t pivot = c;
+    for (std::size_t r = c + 1; r < n; ++r)
+      if (std::fabs(a[r * n + c]) > std::fabs(a[pivot * n + c])) pivot = r;
+    if (!(std::fabs(a[pivot * n + c]) > 1e-5 * largest)) return false;
+    for (std::size_t k = 0; k < n; ++k) {
+      std::swap(a[c * n + k], a[pivot * n + k]);
+      std::swap(inverse[c * n + k], inverse[pivot * n + k]);
+    }
+    const double scale = 1 / a[c * n + c];
+    for (std::size_t k = 0; k < n; ++k) {
+      a[c * n + k] *= scale;
+      inverse[c * n + k] *= scale;
+    }
+    for (std::size_t r = 0; r < n; ++r) {
+      const double f = a[r * n + c];
+      if (r == c || f == 0) continue;
+      for (std::size_t k = 0; k < n; ++k) {
+        a[r * n + k] -= f * a[c * n + k];
+        inverse[r * n + k] -= f * inverse[c * n + k];
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+void CoarsestSolver<T>::prepare(const Level<T>& level) {
+  const Shape& s = level.shape;
+  std::vector<std::size_t> number(s.size(), s.size());
+  const auto each = [&](const auto& visit) {
+    for (int k = 0; k < s.n[2]; ++k)
+      for (int j = 0; j < s.n[1]; ++j)
+        for (int i = 0; i < s.n[0]; ++i) visit(std::array<int, 3>{i, j, k}, s.at(i, j, k));
+  };
+  each([&](const std::array<int, 3>&, std::size_t p) {
+    if (level.diagonal[p] == T(0)) return;
+    number[p] = node_.size();
+    node_.push_back(p);
+  });
+  const std::size_t n = node_.size();
+  if (n == 0 || n > kMostUnknowns) {
+    node_.clear();
+    return;
+  }
+  std::vector<double> a(n * n, 0.0);
+  const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
+  each([&](const std::array<int, 3>& at, std::size_t p) {
+    if (number[p] < n) a[number[p] * n + number[p]] = static_cast<double>(level.diagonal[p]);
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(s.dimensions); ++axis) {
+      std::array<int, 3> next = at;
+      std::size_t q = p + step[axis];
+      if (++next[axis] == s.n[axis]) {
+        if (!s.periodic[axis]) continue;
+        next[axis] = 0;
+        q = s.at(next[0], next[1], next[2]);
+      }
+      if (number[p] >= n || number[q] >= n) continue;
+      const auto value = static_cast<double>(level.face[axis][p]);
+      a[number[p] * n + number[q]] -= value;
+      a[number[q] * n + number[p]] -= value;
+    }
+  });
+  std::vector<double> inverse;
+  if (!invert(a, inverse, n)) {
+    node_.clear();
+    return;
+  }
+  inverse_.assign(inverse.begin(), inverse.end());
+}
+
+template class CoarsestSolver<float>;
+template class CoarsestSolver<double>;
+
+}  // namespace neurolens::pde
