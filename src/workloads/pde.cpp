@@ -6,6 +6,7 @@
 #include "neurolens/base/text.hpp"
 #include "neurolens/engines/pde/elliptic.hpp"
 #include "neurolens/engines/pde/solve.hpp"
+#include "neurolens/workloads/pde.hpp"
 #include "options.hpp"
 
 namespace neurolens::workloads {
@@ -140,6 +141,57 @@ class Evolution final : public Solver {
   pde::SolveRequest request_;
 };
 
+/// A request of the command line, solved anew in every iteration.
+class Solve final : public capture::EngineWorkload {
+ public:
+  Solve(pde::SolveRequest request, const pde::Context& context,
+        std::map<std::string, std::string> options, std::optional<pde::SolveAnswer>& answer)
+      : request_(std::move(request)),
+        context_(context),
+        options_(std::move(options)),
+        answer_(answer) {}
+
+  Status iterate(capture::PhaseRecorder* recorder) override {
+    pde::Context context = context_;
+    std::optional<Bridge> bridge;
+    if (recorder != nullptr) context.observer = &bridge.emplace(*recorder);
+    NEUROLENS_ASSIGN(pde::SolveAnswer fresh, pde::run_solve(request_, context));
+    // A repetition that was stopped half way does not replace a whole answer.
+    if (!answer_ || !fresh.stopped) answer_ = std::move(fresh);
+    return {};
+  }
+
+  [[nodiscard]] capture::EngineFacts facts() const override {
+    capture::EngineFacts out;
+    out.name = "pde:" + request_.equation;
+    out.precision = "f64";
+    out.threads =
+        context_.workers != nullptr ? static_cast<std::int64_t>(context_.workers->count()) : 1;
+    out.options = options_;
+    return out;
+  }
+
+ private:
+  pde::SolveRequest request_;
+  pde::Context context_;
+  std::map<std::string, std::string> options_;
+  std::optional<pde::SolveAnswer>& answer_;
+};
+
+Result<std::unique_ptr<capture::EngineWorkload>> make_ode(const std::string& name,
+                                                          const Options& options) {
+  pde::SolveRequest request;
+  request.equation = "ode";
+  for (const std::string_view part : split(options.text("system"), ';'))
+    request.derivatives.emplace_back(part);
+  request.initial = options.text("initial");
+  request.method = options.text("method");
+  request.times = options.text("t");
+  NEUROLENS_ASSIGN(request.tolerance, options.number("tolerance", 0, 0.1));
+  return std::unique_ptr<capture::EngineWorkload>(
+      std::make_unique<Evolution>(name, options, 1, std::move(request)));
+}
+
 Result<std::unique_ptr<capture::EngineWorkload>> make_evolution(const std::string& name,
                                                                 const Options& options) {
   NEUROLENS_ASSIGN(const auto dimensions, options.integer("dim", 1, 3));
@@ -161,6 +213,13 @@ Result<std::unique_ptr<capture::EngineWorkload>> make_evolution(const std::strin
 }
 
 }  // namespace
+
+std::unique_ptr<capture::EngineWorkload> make_solve(pde::SolveRequest request,
+                                                    const pde::Context& context,
+                                                    std::map<std::string, std::string> options,
+                                                    std::optional<pde::SolveAnswer>& answer) {
+  return std::make_unique<Solve>(std::move(request), context, std::move(options), answer);
+}
 
 std::vector<Kind> pde_kinds() {
   const std::map<std::string, std::string> in_time{{"n", "80"},
@@ -200,6 +259,14 @@ std::vector<Kind> pde_kinds() {
       {{"pde:advection-diffusion", "transport and diffusion to time `t`", moving}, make_evolution});
   kinds.push_back(
       {{"pde:burgers", "viscous Burgers equation to time `t`", smooth}, make_evolution});
+  kinds.push_back({{"pde:ode",
+                    "a system of ordinary differential equations to time `t`",
+                    {{"system", "x=10*(y-x);y=x*(28-z)-y;z=x*y-8/3*z"},
+                     {"initial", "x=1,y=1,z=1"},
+                     {"method", "auto"},
+                     {"tolerance", "1e-6"},
+                     {"t", "10"}}},
+                   make_ode});
   return kinds;
 }
 

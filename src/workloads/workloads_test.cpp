@@ -60,6 +60,38 @@ TEST(Workloads, PoissonTellsItsPhasesAndTheirClosedForms) {
   }
 }
 
+// What an evolution spends its time on, whatever method it takes.
+TEST(Workloads, EvolutionsTellTheirPhasesAndTheirClosedForms) {
+  const std::pair<const char*, std::set<std::string>> cases[] = {
+      {"pde:heat?n=33", {"initial", "plan", "source", "boundary", "transform", "modes", "output"}},
+      {"pde:heat?n=33&method=tr-bdf2&t=0.01",
+       {"initial", "plan", "boundary", "right-hand side", "solve", "stage", "output"}},
+      {"pde:heat?n=33&method=rk4&t=0.001",
+       {"initial", "boundary", "right-hand side", "stage", "output"}},
+      {"pde:wave?n=33&method=leapfrog", {"boundary", "right-hand side", "stage", "output"}},
+      {"pde:burgers?n=33&dim=1", {"boundary", "right-hand side", "transport", "solve", "stage"}},
+      {"pde:ode", {"steps", "right-hand side", "output"}}};
+  for (const auto& [text, expected] : cases) {
+    const auto run = profile(text);
+    ASSERT_TRUE(run.ok()) << text << ": " << run.error();
+    const auto names = phases(*run);
+    for (const std::string& phase : expected) EXPECT_TRUE(names.contains(phase)) << text << phase;
+    EXPECT_FALSE(names.contains("step")) << text;
+    for (const auto& op : run->ops) {
+      if (op.name != "right-hand side" && op.name != "transform" && op.name != "stage") continue;
+      EXPECT_GT(op.cost.vector_flops.value_or(0), 0) << text << " " << op.name;
+      EXPECT_GT(op.cost.activation_bytes.value_or(0), 0) << text << " " << op.name;
+    }
+  }
+  // Four right-hand sides of 17 operations per axis and point in each of the steps.
+  const auto run = profile("pde:heat?n=33&method=rk4&t=0.001&step=0.0001");
+  ASSERT_TRUE(run.ok()) << run.error();
+  for (const auto& op : run->ops)
+    if (op.name == "right-hand side") {
+      EXPECT_EQ(op.cost.vector_flops, 10 * 4 * 33 * 33 * 17 * 2);
+    }
+}
+
 TEST(Workloads, ATrainingStepTellsItsPhasesAndTheirClosedForms) {
   const auto run = profile("nn:mlp?batch=8");
   ASSERT_TRUE(run.ok()) << run.error();

@@ -116,6 +116,26 @@ TEST_F(SolveProgram, FieldsAndPlotsAreWrittenWhole) {
   EXPECT_EQ(names(), (Words{"u.npy", "u.png", "u.svg"}));
 }
 
+// --run keeps the phases of the very solve, and the answer is the one without it.
+TEST_F(SolveProgram, TheSolveItselfIsKeptAsARun) {
+  ASSERT_EQ(run({"solve", "poisson", "--n", "33x33", "--source", "x*y", "-o", "plain.npy"}).status,
+            0);
+  const auto outcome = run({"solve", "poisson", "--n", "33x33", "--source", "x*y", "-o", "u.npy",
+                            "--run", "u.run.json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("run: u.run.json"), std::string::npos) << outcome.out;
+  EXPECT_EQ(read("u.npy"), read("plain.npy"));
+  const auto checked = run({"validate", "u.run.json"});
+  EXPECT_EQ(checked.status, 0) << checked.out << checked.err;
+  const std::string kept = read("u.run.json");
+  for (const char* part : {"\"pde:poisson\"", "\"source\"", "\"residual\"", "\"33x33\""})
+    EXPECT_NE(kept.find(part), std::string::npos) << part;
+  ASSERT_EQ(run({"solve", "ode", "--derivative", "x=-x", "--initial", "x=1", "--run", "o.run.json"})
+                .status,
+            0);
+  EXPECT_NE(read("o.run.json").find("\"right-hand side\""), std::string::npos);
+}
+
 TEST_F(SolveProgram, ThreadsDoNotChangeABit) {
   ASSERT_EQ(run({"solve", "poisson", "--n", "97x65", "--source", "x*y", "-o", "1.npy"}).status, 0);
   ASSERT_EQ(

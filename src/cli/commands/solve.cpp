@@ -3,34 +3,19 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <csignal>
 
 #include "builtin.hpp"
+#include "common.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/capture/host.hpp"
 #include "neurolens/engines/pde/field_io.hpp"
+#include "neurolens/run/run.hpp"
+#include "neurolens/workloads/pde.hpp"
 
 namespace neurolens::cli {
 namespace {
 
 enum class Family : std::uint8_t { stationary, evolution, ode, bvp };
-
-// Solving cannot be stopped half-way and keeps nothing then: while it lasts, Ctrl-C ends the
-// program at once, as people expect.
-class InterruptEndsProgram {
- public:
-  InterruptEndsProgram()
-      : interrupt_(std::signal(SIGINT, SIG_DFL)), terminate_(std::signal(SIGTERM, SIG_DFL)) {}
-  ~InterruptEndsProgram() {
-    std::signal(SIGINT, interrupt_);
-    std::signal(SIGTERM, terminate_);
-  }
-  InterruptEndsProgram(const InterruptEndsProgram&) = delete;
-  InterruptEndsProgram& operator=(const InterruptEndsProgram&) = delete;
-
- private:
-  void (*interrupt_)(int);
-  void (*terminate_)(int);
-};
 
 // ode and bvp: a head line and a row per time.
 std::string table_csv(const pde::SolveAnswer& answer, std::string_view independent) {
@@ -81,6 +66,8 @@ class Solve final : public Command {
                                                  : "Write the solution, .npy");
     options.value("--plot", "FILE", plot_,
                   is_system() ? "Draw the components, .svg" : "Draw the last state, .svg or .png");
+    options.value("--run", "RUN", run_,
+                  "Also keep the phases as a Run: solves again for up to a second, at least twice");
     options.flag("--json", json_, "One JSON document on stdout");
     options.example(example_);
   }
@@ -88,13 +75,13 @@ class Solve final : public Command {
   Result<int> run(Context& context) override {
     NEUROLENS_TRY(check());
     // A file that cannot be written is found out now, not after minutes of solving.
-    for (const auto& path : {output_, plot_}) {
+    for (const auto& path : {output_, plot_, run_}) {
       if (!path) continue;
       NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*path));
     }
     request_.want_svg = plot_ && plot_->ends_with(".svg");
     request_.want_png = plot_ && plot_->ends_with(".png");
-    NEUROLENS_ASSIGN(const pde::SolveAnswer answer, solve());
+    NEUROLENS_ASSIGN(const pde::SolveAnswer answer, solve(context));
     if (output_) {
       NEUROLENS_TRY(context.files.write_atomic(
           *output_, is_system() ? table_csv(answer, family_ == Family::ode ? "t" : "x")
@@ -104,6 +91,9 @@ class Solve final : public Command {
       NEUROLENS_TRY(
           context.files.write_atomic(*plot_, request_.want_svg ? answer.svg : answer.png));
     }
+    if (run_ && !measured_)
+      context.terminal.err(
+          fmt::format("neurolens: stopped; {} was not written\n", printable(*run_)));
     if (json_) {
       context.terminal.out(answer.json + "\n");
       return kDone;
@@ -111,6 +101,10 @@ class Solve final : public Command {
     std::string text = answer.text;
     if (output_) text += fmt::format("solution: {}\n", printable(*output_));
     if (plot_) text += fmt::format("plot: {}\n", printable(*plot_));
+    if (measured_) {
+      text +=
+          fmt::format("run: {}\nnext: neurolens summary {}\n", printable(*run_), printable(*run_));
+    }
     context.terminal.out(text);
     return kDone;
   }
@@ -164,9 +158,14 @@ class Solve final : public Command {
     options.choice("--method", std::move(methods), request_.method, "How time is stepped");
     declare_times(options);
   }
-  void declare_ode(Options& options) {
+  // What ode and bvp share; `independent` is t or x.
+  void declare_system(Options& options, const char* independent) {
     options.values("--derivative", "NAME=EXPR", request_.derivatives,
-                   "Derivative of a component, in t and the components; once for each");
+                   fmt::format("Derivative of a component, in {} and the components; once for each",
+                               independent));
+  }
+  void declare_ode(Options& options) {
+    declare_system(options, "t");
     options.value("--initial", "NAME=VALUE,...", request_.initial, "Values at the start");
     options.value("--start", "T", start_, "Time of the start (default: 0)");
     options.values("--event", "EXPR", request_.conditions, "Report where this passes zero");
@@ -175,8 +174,7 @@ class Solve final : public Command {
     declare_times(options);
   }
   void declare_bvp(Options& options) {
-    options.values("--derivative", "NAME=EXPR", request_.derivatives,
-                   "Derivative of a component, in x and the components; once for each");
+    declare_system(options, "x");
     options.values("--condition", "EXPR", request_.conditions,
                    "Must be zero, in NAME_a and NAME_b; one for each component");
     options.value("--initial", "NAME=EXPR,...", request_.initial, "First guess (default: 0)");
@@ -231,14 +229,57 @@ class Solve final : public Command {
         "--plot"};
   }
 
-  Result<pde::SolveAnswer> solve() const {
-    const InterruptEndsProgram guard;
+  // The answer; with --run also the Run, written.
+  Result<pde::SolveAnswer> solve(Context& context) {
     const auto threads = static_cast<std::size_t>(threads_.value_or(1));
-    if (threads == 1) return pde::run_solve(request_);
-    const auto workers = pde::make_thread_workers(threads);
-    pde::Context context;
-    context.workers = workers.get();
-    return pde::run_solve(request_, context);
+    const auto workers = threads > 1 ? pde::make_thread_workers(threads) : nullptr;
+    const pde::Context how{workers.get(), nullptr, context.attention};
+    if (!run_) return pde::run_solve(request_, how);
+    std::optional<pde::SolveAnswer> answer;
+    const auto workload = workloads::make_solve(request_, how, settings(), answer);
+    capture::ProgramFacts facts;
+    facts.host = capture::read_host().facts;
+    facts.neurolens_version = NEUROLENS_VERSION;
+    facts.argv = context.argv;
+    capture::EngineOptions options;
+    options.warmup = 0;
+    options.time_limit = Nanoseconds{1'000'000'000};
+    options.attention = context.attention;
+    const auto measured = capture::profile_engine(*workload, options, facts, context.clock);
+    if (measured.ok()) {
+      NEUROLENS_TRY(run::write_file(context.files, *run_, *measured));
+      measured_ = true;
+    } else if (!answer || measured.error().code != Errc::cancelled) {
+      return measured.error();
+    }
+    return std::move(*answer);
+  }
+
+  // What the Run says of the request: everything that is not empty.
+  [[nodiscard]] std::map<std::string, std::string> settings() const {
+    std::map<std::string, std::string> out;
+    const auto put = [&](const char* key, const std::string& value) {
+      if (!value.empty()) out[key] = to_valid_utf8(value);
+    };
+    const auto put_all = [&](const char* key, const std::vector<std::string>& values) {
+      std::string joined;
+      for (const std::string& v : values) joined += (joined.empty() ? "" : ";") + v;
+      put(key, joined);
+    };
+    put("n", is_system() && family_ == Family::ode ? "" : request_.points);
+    put("domain", request_.domain);
+    put("source", request_.source);
+    put("coefficient", request_.coefficient);
+    put("reaction", request_.reaction);
+    put("initial", request_.initial);
+    put("initial_velocity", request_.initial_velocity);
+    put("velocity", request_.velocity);
+    put("method", request_.method);
+    put("times", request_.times);
+    put_all("bc", request_.boundary);
+    put_all("system", request_.derivatives);
+    put_all("conditions", request_.conditions);
+    return out;
   }
 
   Family family_;
@@ -247,8 +288,8 @@ class Solve final : public Command {
   std::string order_ = "2";
   std::optional<double> tolerance_, step_, speed_, start_;
   std::optional<std::int64_t> threads_, levels_;
-  std::optional<std::string> output_, plot_;
-  bool no_estimate_ = false, json_ = false;
+  std::optional<std::string> output_, plot_, run_;
+  bool no_estimate_ = false, json_ = false, measured_ = false;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 // The one value of data that do not vary over the grid.
 Result<std::optional<double>> constant_value(const ScalarData& data, const Grid& grid,
                                              std::string_view name) {
+  if (const auto known = data.constant(); known && std::isfinite(*known)) return known;
   NEUROLENS_ASSIGN(Field field, make_field(grid));
   if (Status s = data.fill(grid, whole(grid), 0, field.values.data()); !s.ok())
     return s.error().at(name);
@@ -44,12 +45,14 @@ class EllipticRun {
     NEUROLENS_ASSIGN(source_, make_field(p_.grid));
     {
       const Phase phase(context_.observer, "source",
-                        {Flops{0}, Bytes{static_cast<std::int64_t>(8 * p_.grid.size())}});
+                        {Flops{p_.source.operations() * static_cast<std::int64_t>(p_.grid.size())},
+                         Bytes{static_cast<std::int64_t>(8 * p_.grid.size())}});
       if (Status s = p_.source.fill(p_.grid, whole(p_.grid), 0, source_.values.data()); !s.ok())
         return s.error().at("source");
     }
     NEUROLENS_ASSIGN(const auto a, constant_value(p_.coefficient, p_.grid, "coefficient"));
     NEUROLENS_ASSIGN(const auto c, constant_value(p_.reaction, p_.grid, "reaction"));
+    NEUROLENS_TRY(go_on());
     const bool constant = a.has_value() && c.has_value();
     if (a.has_value() && !(*a > 0))
       return Error{Errc::out_of_range, "The coefficient must be positive.", "coefficient"};
@@ -88,7 +91,7 @@ class EllipticRun {
     if (p_.exact) NEUROLENS_TRY(compare_exact(solution));
     report.memory = Bytes{report.memory.count + 2 * solution.u.bytes().count};
     report.time = system_clock().now() - begin;
-    if (o_.estimate_error) {
+    if (o_.estimate_error && !context_.attention.cancelled()) {
       const Phase phase(context_.observer, "estimate");
       NEUROLENS_TRY(estimate(direct, a, c, solution));
     }
@@ -96,6 +99,10 @@ class EllipticRun {
   }
 
  private:
+  [[nodiscard]] Status go_on() const {
+    if (!context_.attention.cancelled()) return {};
+    return Error{Errc::cancelled, "Stopped before the solve; nothing was computed.", ""};
+  }
   [[nodiscard]] std::uint64_t unknowns() const {
     std::uint64_t n = 1;
     for (int axis = 0; axis < p_.grid.dimensions; ++axis) {
@@ -189,7 +196,8 @@ class EllipticRun {
     if (!possible) return {};
     EllipticOptions options = o_;
     options.estimate_error = false;
-    const auto rough = solve_elliptic(coarse, options, {context_.workers, nullptr});
+    const auto rough =
+        solve_elliptic(coarse, options, {context_.workers, nullptr, context_.attention});
     if (!rough.ok()) return {};
     double most = 0;
     const auto& points = coarse.grid.points;
@@ -229,6 +237,7 @@ Result<std::vector<ConvergenceRow>> convergence_table(const EllipticProblem& pro
   EllipticOptions o = options;
   o.estimate_error = false;
   for (int level = 0; level < levels; ++level) {
+    if (level > 0 && context.attention.cancelled()) break;  // the grids so far are kept
     NEUROLENS_ASSIGN(const EllipticSolution solution, solve_elliptic(p, o, context));
     ConvergenceRow row{p.grid, *solution.report.error_max, {}, solution.report.time};
     if (!rows.empty() && row.error_max > 0)

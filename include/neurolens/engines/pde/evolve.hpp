@@ -60,6 +60,9 @@ struct EvolutionOptions {
 struct EvolutionResult {
   std::vector<double> times;
   std::vector<Field> states;  ///< One per output time.
+  /// The caller asked to stop: states end with the last output time reached, `reached` is where.
+  bool stopped = false;
+  double reached = 0;
   std::uint64_t steps = 0, rejected = 0;
   double smallest_step = 0, largest_step = 0;
   /// Waves by the exact method: discrete energy at the start and the end.
@@ -70,7 +73,7 @@ struct EvolutionResult {
 /// Errors: those of check() and ScalarData::fill; bad_request (method does not fit the equation,
 /// times not increasing); refused when an explicit step is unstable (the sentence names the largest
 /// stable one); check_failed when the tolerance or max_steps cannot be met or the solution
-/// overflows.
+/// overflows; cancelled when it was stopped before the first output time.
 [[nodiscard]] Result<EvolutionResult> evolve(const EvolutionProblem& problem,
                                              const EvolutionOptions& options,
                                              const Context& context = {});

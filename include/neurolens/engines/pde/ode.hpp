@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "neurolens/base/progress.hpp"
 #include "neurolens/base/result.hpp"
 #include "neurolens/base/units.hpp"
 
@@ -62,6 +63,7 @@ struct OdeOptions {
   double absolute_tolerance = 1e-9;  ///< >= 0; with 0, components must stay away from 0.
   double first_step = 0;             ///< 0: chosen.
   std::uint64_t max_steps = 1'000'000;
+  Attention attention{};  ///< Asked between steps; a stopped run keeps the outputs it reached.
 };
 
 /// A zero of an event function: when, which (index in OdeProblem::events), and the state there.
@@ -76,6 +78,7 @@ struct OdeResult {
   std::vector<std::vector<double>> states;  ///< One per time.
   std::vector<OdeEventHit> hits;
   bool ended_by_event = false;
+  bool stopped = false;  ///< The caller asked to stop; times end with the last output reached.
   std::uint64_t steps = 0, rejected = 0, evaluations = 0, jacobians = 0;
   std::string
       method;  ///< What ran: "dormand-prince", "adams", "bdf", or "dormand-prince, then bdf".
@@ -103,6 +106,7 @@ struct BvpOptions {
   double tolerance = 1e-6;          ///< Of the relative defect, in (1e-13, 0.1).
   std::size_t max_points = 20'000;  ///< >= 2.
   int max_newton = 40;
+  Attention attention{};  ///< Asked between Newton steps; a stopped run is an error, cancelled.
 };
 
 struct BvpResult {

@@ -51,9 +51,10 @@ struct SolveRequest {
 };
 
 struct SolveAnswer {
-  std::string json;  ///< One document: method, unknowns, time_ns, residual_relative, error_max,
-                     ///< error_estimate, iterations, ...
-  std::string text;  ///< For people, several lines.
+  std::string json;      ///< One document: method, unknowns, time_ns, residual_relative, error_max,
+                         ///< error_estimate, iterations, ...
+  std::string text;      ///< For people, several lines.
+  bool stopped = false;  ///< The caller asked to stop; what was reached by then is here.
   std::string svg, png, npy;               ///< As wanted.
   std::vector<Field> states;               ///< Stationary: one.
   std::vector<double> times;               ///< Of states, or of the rows of `table`.

@@ -20,8 +20,14 @@ std::size_t face_index(const Grid& g, int axis, const std::array<int, 3>& p) {
 
 }  // namespace
 
-Status SpatialOperator::prepare(const EvolutionProblem& problem) {
+PhaseCost SpatialOperator::per_point(int flops, int numbers) const {
+  const auto n = static_cast<std::int64_t>(problem_->grid.size());
+  return {Flops{flops * n}, Bytes{8 * numbers * n}};
+}
+
+Status SpatialOperator::prepare(const EvolutionProblem& problem, PhaseObserver* observer) {
   problem_ = &problem;
+  observer_ = observer;
   k_ = Field(problem.grid);
   const bool wave = problem.equation == Equation::wave;
   const ScalarData k =
@@ -59,6 +65,7 @@ bool SpatialOperator::data_depend_on_time() const {
 Status SpatialOperator::refresh(double t) const {
   const Grid& g = problem_->grid;
   if (fresh_ && (t == time_ || !data_depend_on_time())) return {};
+  const Phase phase(observer_, "source", per_point(problem_->source.operations(), 1));
   for (int a = 0; a < g.dimensions; ++a)
     for (int side = 0; side < 2; ++side) {
       const FaceCondition& f = problem_->boundary.face[index(a)][index(side)];
@@ -77,6 +84,7 @@ Status SpatialOperator::refresh(double t) const {
 }
 
 Status SpatialOperator::impose(Field& u, double t) const {
+  const Phase phase(observer_, "boundary");
   NEUROLENS_TRY(refresh(t));
   const Grid& g = problem_->grid;
   for (int a = g.dimensions; a-- > 0;)
@@ -121,6 +129,8 @@ void SpatialOperator::visit(const Visit& visit) const {
 }
 
 Status SpatialOperator::diffusion(const Field& u, double t, Field& out) const {
+  // Per axis two face coefficients (4 each), two fluxes (2), their sums and the division (5).
+  const Phase phase(observer_, "right-hand side", per_point(17 * problem_->grid.dimensions, 4));
   NEUROLENS_TRY(refresh(t));
   const Grid& g = problem_->grid;
   std::fill(out.values.begin(), out.values.end(), 0.0);
@@ -167,6 +177,7 @@ Status SpatialOperator::diffusion(const Field& u, double t, Field& out) const {
 void SpatialOperator::add_transport(const Field& u, Field& out) const {
   const Equation e = problem_->equation;
   if (e != Equation::advection_diffusion && e != Equation::burgers) return;
+  const Phase phase(observer_, "transport", per_point(4 * problem_->grid.dimensions + 1, 3));
   const Grid& g = problem_->grid;
   visit([&](const std::array<int, 3>& p) {
     double sum = 0;

@@ -10,7 +10,8 @@ namespace neurolens::pde {
 class SpatialOperator {
  public:
   /// Errors: those of ScalarData::fill; out_of_range where the diffusivity is not positive.
-  Status prepare(const EvolutionProblem& problem);
+  /// `observer` may be null; it hears of right-hand sides, transport, boundary and source.
+  Status prepare(const EvolutionProblem& problem, PhaseObserver* observer);
 
   /// Sets the points of u that are given: Dirichlet values at time t, periodic copies.
   Status impose(Field& u, double t) const;
@@ -31,7 +32,9 @@ class SpatialOperator {
   template <class Visit>
   void visit(const Visit& visit) const;
   Status refresh(double t) const;
+  [[nodiscard]] PhaseCost per_point(int flops, int numbers) const;
   const EvolutionProblem* problem_ = nullptr;
+  PhaseObserver* observer_ = nullptr;
   Field k_;
   bool variable_ = false;
   double diffusion_rate_ = 0;

@@ -165,6 +165,8 @@ class Collocation {
     Vector r;
     if (!residual(r)) return bad_point();
     for (int turn = 0; turn < o_.max_newton; ++turn) {
+      if (o_.attention.cancelled())
+        return Error{Errc::cancelled, "Stopped before the collocation had converged.", ""};
       Vector step;
       NEUROLENS_TRY(direction(r, step));
       ++iterations;

@@ -19,6 +19,7 @@ namespace {
 // What CVODE's callbacks see.
 struct Bridge {
   const OdeProblem* problem = nullptr;
+  const Attention* attention = nullptr;
   OdeResult* result = nullptr;
   std::vector<std::vector<std::size_t>> colours;  // columns that share no row
   std::size_t n = 0;
@@ -31,6 +32,7 @@ std::span<double> view(N_Vector v, std::size_t n) {
 int right_side(double t, N_Vector y, N_Vector out, void* data) {
   const auto& b = *static_cast<Bridge*>(data);
   ++b.result->evaluations;
+  if (b.attention->cancelled()) return -1;  // ends the run
   const auto values = view(out, b.n);
   if (!b.problem->f(t, view(y, b.n), values)) return 1;
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }) ? 0
@@ -170,7 +172,7 @@ Error failure(int flag, double t) {
 
 Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stiff, double t,
                  std::vector<double> y, std::size_t next, OdeResult& result) {
-  Bridge bridge{&problem, &result, {}, y.size()};
+  Bridge bridge{&problem, &options.attention, &result, {}, y.size()};
   Solver s;
   const auto n = static_cast<sunindextype>(y.size());
   if (start(&s.context) != 0) return Error{Errc::out_of_memory, "CVODE could not start.", ""};
@@ -211,6 +213,10 @@ Status run_cvode(const OdeProblem& problem, const OdeOptions& options, bool stif
   std::vector<int> found(problem.events.size());
   while (next < options.output_times.size() && !result.ended_by_event) {
     flag = CVode(s.memory, options.output_times[next], s.y, &t, CV_NORMAL);
+    if (flag < 0 && options.attention.cancelled()) {
+      result.stopped = true;
+      break;
+    }
     if (flag < 0) return failure(flag, t);
     if (flag != CV_ROOT_RETURN) {
       result.times.push_back(options.output_times[next++]);

@@ -56,6 +56,10 @@ class Stepper {
     int strikes = 0;
     double previous_error = 1e-4;
     while (next < o_.output_times.size()) {
+      if (o_.attention.cancelled()) {
+        result_.stopped = true;
+        return false;
+      }
       if (result_.steps + result_.rejected >= o_.max_steps)
         return Error{
             Errc::check_failed,

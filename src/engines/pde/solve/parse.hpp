@@ -18,7 +18,7 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_assignments(
     const std::vector<std::string>& texts, std::string_view option);
 
 /// The ode and bvp branches of run_solve.
-Result<SolveAnswer> run_ode(const SolveRequest& request);
-Result<SolveAnswer> run_bvp(const SolveRequest& request);
+Result<SolveAnswer> run_ode(const SolveRequest& request, const Context& context);
+Result<SolveAnswer> run_bvp(const SolveRequest& request, const Context& context);
 
 }  // namespace neurolens::pde

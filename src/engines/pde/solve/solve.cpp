@@ -70,6 +70,7 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
         fmt::format("Unknown method \"{}\".{}", printable(r.method), did_you_mean(r.method, known)),
         "--method"};
   o.multigrid.conjugate_gradient = r.method != "mg" && r.method != "multigrid";
+  o.multigrid.cycles_first = r.method != "pcg";
   NEUROLENS_ASSIGN(EllipticSolution solution, solve_elliptic(p, o, context));
   const Report& report = solution.report;
   SolveAnswer answer;
@@ -105,6 +106,11 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
         report.compatibility_defect);
   if (r.convergence > 0) {
     NEUROLENS_ASSIGN(const auto rows, convergence_table(p, r.convergence, o, context));
+    const auto asked = static_cast<std::size_t>(r.convergence);
+    answer.stopped = rows.size() < asked;
+    w.member("stopped", answer.stopped);
+    if (rows.size() < asked)
+      answer.text += fmt::format("stopped after {} of {} grids\n", rows.size(), asked);
     w.key("convergence").begin_array();
     answer.text += fmt::format("{:>14} {:>12} {:>7} {:>12}\n", "points", "error", "order", "time");
     for (const ConvergenceRow& row : rows) {
@@ -183,6 +189,8 @@ Result<SolveAnswer> run_evolution(const SolveRequest& r, Equation equation,
   json::Writer w({2});
   w.begin_object().member("equation", r.equation).member("grid", p.grid.text());
   write_report(w, result.report);
+  answer.stopped = result.stopped;
+  w.member("stopped", result.stopped);
   w.member("error_max", error)
       .member("steps", static_cast<std::int64_t>(result.steps))
       .member("rejected", static_cast<std::int64_t>(result.rejected));
@@ -195,6 +203,10 @@ Result<SolveAnswer> run_evolution(const SolveRequest& r, Equation equation,
                             p.grid.text(), result.times.back(), result.report.method,
                             result.report.details, duration(result.report.time),
                             error ? fmt::format(", error {:.3e}", *error) : "", result.report.why);
+  if (result.stopped)
+    answer.text += fmt::format("stopped at t = {:.6g}, after {} of {} output times\n",
+                               result.reached, result.times.size(), o.output_times.size());
+  const Phase output(context.observer, "output");
   add_pictures(r, result.states.back(),
                fmt::format("{} t = {:.4g}", r.equation, result.times.back()), answer);
   answer.times = std::move(result.times);
@@ -210,8 +222,8 @@ Result<SolveAnswer> run_solve(const SolveRequest& request, const Context& contex
   for (const Equation known :
        {Equation::heat, Equation::wave, Equation::advection_diffusion, Equation::burgers})
     if (e == to_string(known)) return run_evolution(request, known, context);
-  if (e == "ode") return run_ode(request);
-  if (e == "bvp") return run_bvp(request);
+  if (e == "ode") return run_ode(request, context);
+  if (e == "bvp") return run_bvp(request, context);
   const std::vector<std::string> known{"poisson", "heat", "wave", "advection-diffusion",
                                        "burgers", "ode",  "bvp"};
   return Error{Errc::bad_request,

@@ -52,8 +52,10 @@ TEST(SolveCommand, PoissonReportsMethodResidualErrorAndEstimate) {
   r.method = "mg";
   EXPECT_EQ(text(solved(r), "method"), "multigrid");
   r.coefficient = "1+x*y/2";
-  r.method = "auto";
+  r.method = "pcg";
   EXPECT_EQ(text(solved(r), "method"), "pcg");
+  r.method = "auto";
+  EXPECT_EQ(text(solved(r), "method"), "multigrid");
 }
 
 TEST(SolveCommand, EvolvesEquationsGivenAsText) {

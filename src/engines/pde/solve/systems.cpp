@@ -54,9 +54,15 @@ Result<System> parse_system(const SolveRequest& r, const std::string& independen
   return s;
 }
 
-OdeFunction function_of(const System& s) {
-  return [s, values = std::vector<double>(s.variables.size())](double t, std::span<const double> y,
-                                                               std::span<double> d) mutable {
+// Each call is a phase of its own when somebody observes.
+OdeFunction function_of(const System& s, PhaseObserver* observer) {
+  PhaseCost cost;
+  for (const Expression& e : s.derivative)
+    cost.flops += Flops{static_cast<std::int64_t>(e.operations())};
+  cost.bytes = Bytes{static_cast<std::int64_t>(16 * s.derivative.size())};
+  return [s, observer, cost, values = std::vector<double>(s.variables.size())](
+             double t, std::span<const double> y, std::span<double> d) mutable {
+    const Phase phase(observer, "right-hand side", cost);
     values[0] = t;
     std::copy(y.begin(), y.end(), values.begin() + 1);
     for (std::size_t i = 0; i < d.size(); ++i) d[i] = s.derivative[i].evaluate(values);
@@ -123,11 +129,11 @@ std::optional<double> error_against(const SolveRequest& r, const std::string& in
 
 }  // namespace
 
-Result<SolveAnswer> run_ode(const SolveRequest& r) {
+Result<SolveAnswer> run_ode(const SolveRequest& r, const Context& context) {
   NEUROLENS_ASSIGN(const System system, parse_system(r, "t"));
   NEUROLENS_ASSIGN(const auto initial, parse_initial(r, system, "t", true));
   OdeProblem p;
-  p.f = function_of(system);
+  p.f = function_of(system, context.observer);
   if (!r.domain.empty()) {
     NEUROLENS_ASSIGN(p.start, parse_number(split(r.domain, ':').front(), "--domain"));
   }
@@ -166,7 +172,15 @@ Result<SolveAnswer> run_ode(const SolveRequest& r) {
     o.absolute_tolerance = r.tolerance * 1e-3;
   }
   NEUROLENS_ASSIGN(o.output_times, parse_times(r.times));
-  NEUROLENS_ASSIGN(OdeResult result, integrate(p, o));
+  o.attention = context.attention;
+  OdeResult result;
+  {
+    const Phase phase(context.observer, "steps");
+    NEUROLENS_ASSIGN(result, integrate(p, o));
+  }
+  if (result.stopped && result.times.empty())
+    return Error{Errc::cancelled, "Stopped before the first output time.", ""};
+  const Phase phase(context.observer, "output");
   SolveAnswer answer;
   answer.columns = system.names;
   answer.times = std::move(result.times);
@@ -185,6 +199,8 @@ Result<SolveAnswer> run_ode(const SolveRequest& r) {
       .member("rejected", static_cast<std::int64_t>(result.rejected));
   w.member("evaluations", static_cast<std::int64_t>(result.evaluations))
       .member("jacobians", static_cast<std::int64_t>(result.jacobians));
+  answer.stopped = result.stopped;
+  w.member("stopped", result.stopped);
   w.member("error_max", error).key("events").begin_array();
   for (const OdeEventHit& hit : result.hits) {
     w.begin_object().member("t", hit.t).member("event", static_cast<std::int64_t>(hit.event));
@@ -205,13 +221,16 @@ Result<SolveAnswer> run_ode(const SolveRequest& r) {
                   error ? fmt::format(", error {:.3e}", *error) : "", result.why);
   for (std::size_t k = 0; k < answer.columns.size() && !answer.table.empty(); ++k)
     answer.text += fmt::format("{} = {:.10g}\n", answer.columns[k], answer.table.back()[k]);
+  if (result.stopped)
+    answer.text += fmt::format("stopped after {} of {} output times\n", answer.times.size(),
+                               o.output_times.size());
   for (const OdeEventHit& hit : result.hits)
     answer.text += fmt::format("event {} at t = {:.10g}\n", hit.event + 1, hit.t);
   add_table(r, "ode", answer);
   return answer;
 }
 
-Result<SolveAnswer> run_bvp(const SolveRequest& r) {
+Result<SolveAnswer> run_bvp(const SolveRequest& r, const Context& context) {
   NEUROLENS_ASSIGN(const System system, parse_system(r, "x"));
   NEUROLENS_ASSIGN(const auto guess, parse_initial(r, system, "x", false));
   const std::size_t n = system.names.size();
@@ -234,7 +253,7 @@ Result<SolveAnswer> run_bvp(const SolveRequest& r) {
   NEUROLENS_ASSIGN(const Grid grid,
                    parse_grid(r.points.find('x') == std::string::npos ? r.points : "33", r.domain));
   BvpProblem p;
-  p.f = function_of(system);
+  p.f = function_of(system, context.observer);
   p.conditions = [&](std::span<const double> a, std::span<const double> b, std::span<double> out) {
     std::vector<double> v;
     for (std::size_t i = 0; i < n; ++i) {
@@ -252,7 +271,12 @@ Result<SolveAnswer> run_bvp(const SolveRequest& r) {
   }
   BvpOptions o;
   if (r.tolerance > 0) o.tolerance = r.tolerance;
-  NEUROLENS_ASSIGN(BvpResult result, solve_bvp(p, o));
+  o.attention = context.attention;
+  BvpResult result;
+  {
+    const Phase phase(context.observer, "collocation");
+    NEUROLENS_ASSIGN(result, solve_bvp(p, o));
+  }
   SolveAnswer answer;
   answer.columns = system.names;
   answer.times = result.mesh;

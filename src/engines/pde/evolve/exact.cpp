@@ -1,0 +1,126 @@
+// Heat and wave whose coefficients are constant and whose data stand still: every eigenvector moves
+// by its closed form, whatever the time.
+#include <algorithm>
+#include <cmath>
+
+#include "direct/direct_solver.hpp"
+#include "evolve/evolution.hpp"
+
+namespace neurolens::pde {
+namespace {
+
+template <class Apply>
+void each_mode(const Box& b, const Apply& apply) {
+  for (int k = 0; k < b.axis[2].count; ++k)
+    for (int j = 0; j < b.axis[1].count; ++j)
+      for (int i = 0; i < b.axis[0].count; ++i)
+        apply(i, j, k, b.offset(b.axis[0].first + i, b.axis[1].first + j, b.axis[2].first + k));
+}
+
+}  // namespace
+
+// The part of u' that does not depend on u: the source and what the boundary adds.
+Status Evolution::take_forcing(const Box& b, double k, const Field& f, BoxData& data,
+                               Field& forcing) {
+  const Phase p = phase("boundary", 1, 2);
+  NEUROLENS_TRY(data.prepare(b, problem_.grid, problem_.boundary, f.values.data(), options_.start));
+  std::vector<double> scratch(4 * (b.row_stride() + 16));
+  for (int z = 0; z < b.axis[2].count; ++z)
+    for (int y = 0; y < b.axis[1].count; ++y) {
+      const double* row = data.row(b.axis[1].first + y, b.axis[2].first + z, scratch.data());
+      double* to = forcing.values.data() +
+                   b.offset(b.axis[0].first, b.axis[1].first + y, b.axis[2].first + z);
+      for (int x = 0; x < b.axis[0].count; ++x) to[x] = -k * row[x];
+    }
+  return {};
+}
+
+Status Evolution::run_exact() {
+  const Box b = box();
+  std::unique_ptr<DirectSolver> solver;
+  {
+    const Phase p = phase("plan");
+    NEUROLENS_ASSIGN(solver, DirectSolver::make_spectral(b));
+  }
+  const bool wave = problem_.equation == Equation::wave;
+  const double k = space_.constant_diffusivity();
+  Workers& pool = context_.pool();
+  // u' = k (A u + boundary) + s: BoxData::row of f = -s/k is -s/k - boundary.
+  Field f(problem_.grid);
+  {
+    const Phase p = phase("source", problem_.source.operations() + 1, 1);
+    if (Status s = problem_.source.fill(problem_.grid, whole(problem_.grid), options_.start,
+                                        f.values.data());
+        !s.ok())
+      return s.error().at("source");
+    for (double& v : f.values) v /= -k;
+  }
+  BoxData data;
+  Field forcing(problem_.grid);
+  NEUROLENS_TRY(take_forcing(b, k, f, data, forcing));
+  Field speed(problem_.grid);
+  if (wave)
+    if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid),
+                                                  options_.start, speed.values.data());
+        !s.ok())
+      return s.error().at("initial velocity");
+  Field start = u_;
+  {
+    Phase p = phase("transform");
+    std::vector<Field*> fields{&start, &forcing};
+    if (wave) fields.push_back(&speed);
+    for (Field* field : fields) {
+      solver->expand(field->values.data(), pool);
+      p.add(solver->transform_cost());
+    }
+  }
+  double energy0 = 0;
+  double energy1 = 0;
+  for (const double time : options_.output_times) {
+    if (stopped(result_.times.empty() ? options_.start : result_.times.back())) break;
+    const double t = time - options_.start;
+    energy0 = energy1 = 0;
+    {
+      // A call of exp, expm1, sin or cos counts as one operation.
+      const Phase p = phase("modes", wave ? 24 : 10, wave ? 4 : 3);
+      each_mode(b, [&](int i, int j, int m, std::size_t at) {
+        const double lambda = -k * std::min(0.0, solver->eigenvalue(i, j, m));  // >= 0
+        const double g = forcing.values[at];
+        const double u0 = start.values[at];
+        double& u = u_.values[at];
+        if (!wave) {
+          const double decay = std::exp(-lambda * t);
+          u = decay * u0 + g * (lambda * t > 1e-12 ? -std::expm1(-lambda * t) / lambda : t);
+          return;
+        }
+        const double w = std::sqrt(lambda);
+        const double v0 = speed.values[at];
+        double v = 0;
+        if (w * t > 1e-9) {
+          const double rest = g / lambda;
+          u = rest + (u0 - rest) * std::cos(w * t) + v0 / w * std::sin(w * t);
+          v = -(u0 - rest) * w * std::sin(w * t) + v0 * std::cos(w * t);
+        } else {
+          u = u0 + v0 * t + g * t * t / 2;
+          v = v0 + g * t;
+        }
+        energy0 += v0 * v0 + lambda * u0 * u0 - 2 * g * u0;
+        energy1 += v * v + lambda * u * u - 2 * g * u;
+      });
+    }
+    {
+      Phase p = phase("transform");
+      solver->collapse(u_.values.data(), pool);
+      p.add(solver->transform_cost());
+    }
+    data.finish(u_.values.data());
+    keep(time);
+  }
+  result_.energy_start = energy0 / 2;
+  result_.energy_end = energy1 / 2;
+  result_.steps = result_.times.size();
+  result_.report.details = "modes by " + solver->description();
+  return {};
+}
+
+}  // namespace neurolens::pde

@@ -1,0 +1,66 @@
+// Waves by the leapfrog in its velocity form.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "evolve/evolution.hpp"
+
+namespace neurolens::pde {
+
+Status Evolution::run_leapfrog() {
+  const double limit = 2 / std::sqrt(space_.diffusion_rate());
+  if (options_.step > limit * (1 + 1e-12))
+    return Error{
+        Errc::refused,
+        fmt::format(
+            "A step of {:.4g} is unstable for leapfrog here; the largest stable step is {:.4g}.",
+            options_.step, limit),
+        ""};
+  const double want = options_.step > 0 ? options_.step : 0.7 * limit;
+  const std::size_t n = u_.values.size();
+  Field v(problem_.grid);
+  if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid), options_.start,
+                                                v.values.data());
+      !s.ok())
+    return s.error().at("initial velocity");
+  Field a(problem_.grid);
+  double t = options_.start;
+  NEUROLENS_TRY(space_.diffusion(u_, t, a));
+  for (const double target : options_.output_times) {
+    const auto count = static_cast<std::uint64_t>(std::ceil((target - t) / want * (1 - 1e-12)));
+    if (result_.steps + count > options_.max_steps)
+      return Error{Errc::check_failed, fmt::format("{} steps are not enough.", options_.max_steps),
+                   ""};
+    const double dt = (target - t) / static_cast<double>(count);
+    const double from = t;
+    std::uint64_t step = 0;
+    for (; step < count && !stopped(t); ++step) {
+      const double next = step + 1 == count ? target : from + dt * static_cast<double>(step + 1);
+      {
+        const Phase p = phase("stage", 5, 5);
+        for (std::size_t i = 0; i < n; ++i) {
+          v.values[i] += dt / 2 * a.values[i];
+          u_.values[i] += dt * v.values[i];
+        }
+      }
+      t = next;
+      NEUROLENS_TRY(space_.impose(u_, t));
+      NEUROLENS_TRY(space_.diffusion(u_, t, a));
+      const Phase p = phase("stage", 2, 3);
+      for (std::size_t i = 0; i < n; ++i) v.values[i] += dt / 2 * a.values[i];
+    }
+    result_.steps += step;
+    result_.smallest_step = std::min(result_.smallest_step, dt);
+    result_.largest_step = std::max(result_.largest_step, dt);
+    if (!std::isfinite(largest(u_)))
+      return Error{Errc::check_failed, "The solution overflowed.", ""};
+    if (result_.stopped) break;
+    keep(target);
+  }
+  result_.report.details =
+      fmt::format("{} steps of at most {:.4g}", result_.steps, result_.largest_step);
+  return {};
+}
+
+}  // namespace neurolens::pde
