@@ -198,6 +198,7 @@ Result<SystemMap> draw_map(const MapRequest& request, const Attention& attention
   deps_request.workers = request.workers;
   deps_request.cache = request.cache;
   deps_request.history_commits = request.history_commits;
+  deps_request.use_compile_commands = request.use_compile_commands;
   NEUROLENS_ASSIGN(const DepsReport deps, find_dependencies(deps_request, attention));
   InventoryRequest inventory_request;
   inventory_request.root = request.root;

@@ -135,6 +135,7 @@ std::string system_map(const Contract& contract) {
   request.modules = contract.modules;
   request.walk = own_part();
   request.history_commits = 0;
+  request.use_compile_commands = false;  // records of an old build know nothing of new includes
   request.parts = {MapPart::modules, MapPart::layers, MapPart::entry_points, MapPart::cycles};
   const auto map = draw_map(request);
   EXPECT_TRUE(map.ok());

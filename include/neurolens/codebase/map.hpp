@@ -36,6 +36,9 @@ struct MapRequest {
   std::size_t top = 10;  ///< Hotspots and entry points to show.
   std::string cache;
   std::uint32_t history_commits = 2000;
+  /// Off: edges come from the directives alone, so that the page is the same on every machine,
+  /// built or not; see DepsRequest.
+  bool use_compile_commands = true;
   /// Measured cost per module, such as seconds of a profile; empty: none is shown.
   HeatTable heat;
   std::string heat_unit;  ///< Heading of that column.
