@@ -87,8 +87,8 @@ Result<std::vector<Cell>> expand(const Config& config) {
   std::iota(models.begin(), models.end(), std::size_t{0});
   std::vector<Cell> cells(1);
   multiply(cells, models, [](Cell& c, std::size_t m) { c.model = m; });
-  for (const auto& [key, values] : a.tags) {
-    multiply(cells, values, [&](Cell& c, const std::string& v) { c.tags[key] = v; });
+  for (const auto& label : a.tags) {
+    multiply(cells, label.second, [&](Cell& c, const std::string& v) { c.tags[label.first] = v; });
   }
   multiply(cells, a.provider, [](Cell& c, const std::string& p) { c.provider = p; });
   multiply(cells, a.precision, [](Cell& c, Precision p) { c.precision = p; });
