@@ -2,16 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+#include <set>
+
 #include "common.hpp"
 #include "neurolens/analyze/fingerprint.hpp"
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/findings.hpp"
+#include "neurolens/report/html.hpp"
 #include "neurolens/report/table.hpp"
 #include "neurolens/run/run.hpp"
 #include "neurolens/store/bundle.hpp"
-#include "rules.hpp"
 #include "store.hpp"
 #include "version.hpp"
 
@@ -34,32 +38,49 @@ Result<run::Run> fitting_baseline(Context& context, const BundleRequest& request
                request.run};
 }
 
-Result<store::BundleFile> part(Context& context, const BundleRequest& request, const run::Run& run,
-                               std::string_view kind) {
-  if (kind == "report") {
-    NEUROLENS_ASSIGN(const auto rules, load_rules(context, {}));
-    report::FindingsRequest wanted;
-    wanted.run_path = "run.json";
-    wanted.rules = &rules;
-    auto findings = report::make_findings(run, std::move(wanted));
-    if (!findings.ok()) return std::move(findings).error().at(request.run);
-    return store::BundleFile{"report.md", "report", report::findings_markdown(*findings)};
-  }
-  if (kind == "fingerprint") {
-    auto taken = analyze::take_fingerprint(run);
-    if (!taken.ok()) return std::move(taken).error().at(request.run);
-    return store::BundleFile{"fingerprint.json", "fingerprint",
-                             analyze::to_json(*taken, run, analyze::null_similarities(run))};
-  }
-  if (kind == "baseline") {
-    NEUROLENS_ASSIGN(const auto base, fitting_baseline(context, request, run));
-    return store::BundleFile{"baseline.json", "baseline", run::to_json(base)};
-  }
+using Files = std::vector<store::BundleFile>;
+
+/// What `--with` names, each once. Errors: bad_request.
+Result<std::set<std::string>> parts_of(const std::string& with) {
   static const std::vector<std::string> kKinds{"report", "fingerprint", "baseline"};
-  return Error{Errc::bad_request,
-               fmt::format("\"{}\" is not one of report, fingerprint and baseline.{}",
-                           printable(kind), did_you_mean(kind, kKinds)),
-               "--with"};
+  std::set<std::string> parts;
+  for (const auto word : split(with, ',')) {
+    const std::string kind(trim(word));
+    if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
+      return Error{Errc::bad_request,
+                   fmt::format("\"{}\" is not one of report, fingerprint and baseline.{}",
+                               printable(kind), did_you_mean(kind, kKinds)),
+                   "--with"};
+    }
+    parts.insert(kind);
+  }
+  return parts;
+}
+
+/// The page that people open and the same as Markdown; against the baseline where that travels too.
+Result<Files> report_files(const BundleRequest& request, const run::Run& run,
+                           const std::optional<run::Run>& baseline) {
+  report::FindingsRequest wanted;
+  wanted.run_path = "run.json";
+  if (baseline) {
+    wanted.baseline = &*baseline;
+    wanted.baseline_path = "baseline.json";
+  }
+  auto findings = report::make_findings(run, std::move(wanted));
+  if (!findings.ok()) return std::move(findings).error().at(request.run);
+  Files files{{"report.md", "report", report::findings_markdown(*findings)}};
+  if (!report::has_page()) return files;  // built without npm
+  const std::string document = report::findings_json(*findings, {run::to_json(run), kVersion});
+  NEUROLENS_ASSIGN(std::string page, report::html_page(document));
+  files.push_back({"report.html", "report", std::move(page)});
+  return files;
+}
+
+Result<store::BundleFile> fingerprint_file(const BundleRequest& request, const run::Run& run) {
+  auto taken = analyze::take_fingerprint(run);
+  if (!taken.ok()) return std::move(taken).error().at(request.run);
+  return store::BundleFile{"fingerprint.json", "fingerprint",
+                           analyze::to_json(*taken, run, analyze::null_similarities(run))};
 }
 
 std::string as_json(const store::Bundle& bundle) {
@@ -87,13 +108,24 @@ std::string as_text(const store::Bundle& bundle) {
 }  // namespace
 
 Result<int> write_bundle(Context& context, const BundleRequest& request) {
+  std::set<std::string> parts;
+  if (!request.with.empty()) {
+    NEUROLENS_ASSIGN(parts, parts_of(request.with));
+  }
   NEUROLENS_ASSIGN(const run::Run run, load_run(context, request.run, request.store));
   store::Bundle bundle{kVersion, to_rfc3339(context.clock.wall()), run.run_id, {}};
   bundle.files.push_back({"run.json", "run", run::to_json(run)});
-  if (!request.with.empty()) {
-    for (const auto kind : split(request.with, ',')) {
-      NEUROLENS_ASSIGN(bundle.files.emplace_back(), part(context, request, run, trim(kind)));
-    }
+  std::optional<run::Run> baseline;
+  if (parts.contains("baseline")) {
+    NEUROLENS_ASSIGN(baseline, fitting_baseline(context, request, run));
+    bundle.files.push_back({"baseline.json", "baseline", run::to_json(*baseline)});
+  }
+  if (parts.contains("report")) {
+    NEUROLENS_ASSIGN(Files files, report_files(request, run, baseline));
+    for (auto& file : files) bundle.files.push_back(std::move(file));
+  }
+  if (parts.contains("fingerprint")) {
+    NEUROLENS_ASSIGN(bundle.files.emplace_back(), fingerprint_file(request, run));
   }
   NEUROLENS_ASSIGN(const std::string archive, store::make_bundle(bundle));
   NEUROLENS_TRY(context.files.write_atomic(request.output, archive));
