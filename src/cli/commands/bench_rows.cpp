@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "bench_scaling.hpp"
@@ -69,6 +70,19 @@ Result<BenchRow> row_of(const bench::Config& config, const bench::Cell& cell,
     if (!row.low_ns) NEUROLENS_TRY(read_interval(store, row));
   }
   return row;
+}
+
+/// Cores that the first Run could use; all Runs of a matrix come from one machine.
+Result<std::optional<double>> cores_of(const std::vector<BenchRow>& rows, store::Store& store) {
+  for (const auto& row : rows) {
+    if (row.run_ids.empty()) continue;
+    NEUROLENS_ASSIGN(const auto entry, store.resolve(row.run_ids.front()));
+    NEUROLENS_ASSIGN(const auto run, store.load(entry));
+    const auto& used = run.host.cores_used;
+    return std::optional(used && !used->empty() ? static_cast<double>(used->size())
+                                                : static_cast<double>(run.host.cores_logical));
+  }
+  return std::optional<double>();
 }
 
 double largest(const BenchSummary& summary, const std::optional<double> BenchRow::*field) {
@@ -178,6 +192,26 @@ Table size_table(const BenchScaling& scaling) {
 constexpr const char* kThreadNote =
     "Speed-up is throughput relative to the fewest threads; the serial share is Karp and Flatt's. "
     "sigma and kappa are those of the Universal Scalability Law, which needs 3 thread counts.";
+
+/// What the table of threads cannot say: one line for each reason, none when it can.
+std::string limits_note(const BenchScaling& scaling, std::optional<double> cores) {
+  std::string note;
+  if (std::any_of(scaling.threads.begin(), scaling.threads.end(),
+                  [](const auto& s) { return !s.law; }))
+    note += "No law where fewer than 3 thread counts were measured.\n";
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& s : scaling.threads) {
+    if (!s.beyond_cores.empty()) least = std::min(least, s.beyond_cores.front());
+  }
+  if (cores && std::isfinite(least)) {
+    note += fmt::format(
+        "From {:g} threads on there were more threads than cores ({:g}): those points show how "
+        "threads take turns, and a law through them does not foretell a larger machine.\n",
+        least, *cores);
+  }
+  return note;
+}
+
 constexpr const char* kSizeNote =
     "time = c size^p; the interval needs 3 sizes. p near 0: the size costs nothing yet; p near 1: "
     "twice the size, twice the time.";
@@ -225,7 +259,8 @@ void write_scaling(json::Writer& w, const BenchScaling& scaling) {
     using Maybe = std::optional<analyze::Interval>;
     write_interval(w, "sigma_interval", s.law ? Maybe(law.sigma_interval) : Maybe());
     write_interval(w, "kappa_interval", s.law ? Maybe(law.kappa_interval) : Maybe());
-    w.member("best_threads", number(law.best_threads)).end_object();
+    w.member("best_threads", number(law.best_threads));
+    w.key("beyond_cores").numbers(s.beyond_cores).end_object();
   }
   w.end_array().key("size").begin_array();
   for (const auto& s : scaling.sizes) {
@@ -253,6 +288,7 @@ Result<BenchSummary> summarise_bench(const bench::Config& config,
   for (std::size_t c = 0; c < cells.size(); ++c) {
     NEUROLENS_ASSIGN(summary.rows.emplace_back(), row_of(config, cells[c], result.cells[c], store));
   }
+  NEUROLENS_ASSIGN(summary.cores, cores_of(summary.rows, store));
   for (const auto& axis : summary.axes) {
     std::set<std::string> values;
     for (const auto& row : summary.rows) values.insert(row.axis(axis));
@@ -283,8 +319,8 @@ std::string bench_markdown(const BenchSummary& summary) {
       fmt::format("# {}\n\n{}", printable(summary.name), cell_table(summary).markdown());
   const BenchScaling scaling = scaling_of(summary);
   if (!scaling.threads.empty()) {
-    text += fmt::format("\n## Scaling over threads\n\n{}\n{}\n", thread_table(scaling).markdown(),
-                        kThreadNote);
+    text += fmt::format("\n## Scaling over threads\n\n{}\n{}\n{}", thread_table(scaling).markdown(),
+                        kThreadNote, "\n" + limits_note(scaling, summary.cores));
   }
   if (!scaling.sizes.empty()) {
     text += fmt::format("\n## Scaling over size\n\n{}\n{}\n", size_table(scaling).markdown(),
@@ -296,8 +332,10 @@ std::string bench_markdown(const BenchSummary& summary) {
 std::string bench_text(const BenchSummary& summary, std::size_t width) {
   std::string text = cell_table(summary).text(width);
   const BenchScaling scaling = scaling_of(summary);
-  if (!scaling.threads.empty())
-    text += "\nscaling over threads\n" + thread_table(scaling).text(width);
+  if (!scaling.threads.empty()) {
+    text += "\nscaling over threads\n" + thread_table(scaling).text(width) +
+            limits_note(scaling, summary.cores);
+  }
   if (!scaling.sizes.empty()) text += "\nscaling over size\n" + size_table(scaling).text(width);
   return text;
 }

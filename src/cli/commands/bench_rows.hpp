@@ -41,6 +41,8 @@ struct BenchSummary {
   std::vector<std::string> axes;    ///< Names of all axes.
   std::vector<std::string> varied;  ///< Those with more than one value among the rows.
   std::vector<BenchRow> rows;
+  /// Cores that the Runs could use; nullopt: nothing was measured.
+  std::optional<double> cores = {};
 };
 
 /// Reads the Runs of a matrix back from the store. Errors: those of the store.

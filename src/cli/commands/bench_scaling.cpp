@@ -58,8 +58,11 @@ std::vector<Series> series_over(const BenchSummary& summary, const std::string& 
   return all;
 }
 
-ThreadSeries threads_of(const Series& s) {
-  ThreadSeries out{s.name, s.places(), {}, {}, {}};
+ThreadSeries threads_of(const Series& s, std::optional<double> cores) {
+  ThreadSeries out{s.name, s.places(), {}, {}, {}, {}};
+  for (const double n : out.threads) {
+    if (cores && n > *cores) out.beyond_cores.push_back(n);
+  }
   for (const double n : out.threads) out.speedup.push_back(s.level(n) / s.level(out.threads[0]));
   if (auto law = analyze::fit_usl(s.points); law.ok()) out.law = std::move(law).value();
   if (out.threads[0] == 1) {
@@ -86,7 +89,8 @@ SizeSeries size_of(const Series& s, const std::string& axis) {
 
 BenchScaling scaling_of(const BenchSummary& summary) {
   BenchScaling out;
-  for (const auto& s : series_over(summary, "threads", true)) out.threads.push_back(threads_of(s));
+  for (const auto& s : series_over(summary, "threads", true))
+    out.threads.push_back(threads_of(s, summary.cores));
   for (const char* axis : {"batch", "sequence"}) {
     for (const auto& s : series_over(summary, axis, false)) out.sizes.push_back(size_of(s, axis));
   }

@@ -22,6 +22,9 @@ struct ThreadSeries {
   /// Share of the work that did not become faster (Karp and Flatt 1990), from 1 and the most
   /// threads; negative where the speed-up is more than linear.
   std::optional<double> serial_ratio;
+  /// Those of `threads` that exceed the cores: what they show is how threads take turns, and a law
+  /// fitted through them mixes that with how the program scales.
+  std::vector<double> beyond_cores;
 };
 
 /// Latency over a size in one series: time = c size^p.

@@ -86,6 +86,30 @@ TEST(BenchScaling, TwoThreadCountsGiveASpeedUpAndASerialShareButNoLaw) {
   EXPECT_TRUE(scaling.sizes.empty());
 }
 
+TEST(BenchScaling, SaysWhereALawIsMissingAndWhereThreadsExceedTheCores) {
+  auto summary = planted_matrix({{"m", {0.2, 0, 1}}}, {1}, {1, 2}, 0);
+  summary.cores = 2;
+  EXPECT_NE(bench_markdown(summary).find("No law where fewer than 3 thread counts were measured."),
+            std::string::npos);
+  EXPECT_EQ(bench_markdown(summary).find("more threads than cores"), std::string::npos);
+  auto tree = json::parse(bench_json(summary)).value();
+  const auto series = [&]() -> const json::Value& {
+    return (*tree.find("scaling")->find("threads")->as_array())[0];
+  };
+  EXPECT_TRUE(series().find("sigma")->is_null());
+  EXPECT_TRUE(series().find("beyond_cores")->as_array()->empty());
+
+  summary = planted_matrix({{"m", {0.2, 0, 1}}}, {1}, {1, 2, 4, 8}, 0);
+  summary.cores = 2;
+  EXPECT_EQ(scaling_of(summary).threads[0].beyond_cores, (std::vector<double>{4, 8}));
+  EXPECT_NE(
+      bench_markdown(summary).find("From 4 threads on there were more threads than cores (2)"),
+      std::string::npos);
+  tree = json::parse(bench_json(summary)).value();
+  EXPECT_EQ(series().find("beyond_cores")->as_array()->size(), 2U);
+  EXPECT_FALSE(series().find("sigma")->is_null());
+}
+
 TEST(BenchScaling, CellsWithoutTimesMakeNoPoints) {
   auto summary = planted_matrix({{"m", {0.2, 0, 1}}}, {1, 2, 4}, {1, 2}, 0);
   for (auto& row : summary.rows) {
