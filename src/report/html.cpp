@@ -53,9 +53,11 @@ bool is_base64(std::string_view text) {
 
 Block pack(std::string_view base64) {
   Block block{base64, {}};
+  constexpr std::size_t kHead = 8;  // six bytes, enough to know the kind
+  const auto head = base64_decode(base64.substr(0, kHead));
+  if (!head.ok() || looks_like_zstd(head.value())) return block;  // the Run: nothing is left to win
   const auto bytes = base64_decode(base64);
   if (!bytes.ok()) return block;
-  if (looks_like_zstd(bytes.value())) return block;  // the Run: nothing is left to win
   std::string packed = base64_encode(zlib_compress_parallel(bytes.value(), kLevel));
   if (packed.size() < base64.size()) block.packed = std::move(packed);
   return block;
