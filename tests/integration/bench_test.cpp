@@ -13,6 +13,7 @@
 #include "neurolens/base/text.hpp"
 #include "neurolens/run/run.hpp"
 #include "program.hpp"
+#include "tiny_onnx.hpp"
 
 namespace neurolens {
 namespace {
@@ -129,6 +130,41 @@ TEST_F(Bench, ADryRunShowsEveryCellAndLeavesNothing) {
   EXPECT_EQ(names(), (std::vector<std::string>{"m.yaml"}));
 }
 
+// A model quantised for real: cells of int8 run it by the runtime's own quantised operators.
+TEST_F(Bench, MeasuresInt8ByQuantisedOperatorsOfTheRuntime) {
+  need_runtime();
+  if (IsSkipped()) return;
+  write("mlp.onnx", test_support::perceptron_onnx(16, 256, false));
+  write("mlp.int8.onnx", test_support::perceptron_onnx(16, 256, true));
+  write("m.yaml", R"(
+repeats: 1
+warmup: 1
+stop: {iterations: 15}
+models: [{file: mlp.onnx, name: mlp, int8: mlp.int8.onnx}]
+axes:
+  precision: [f32, int8]
+)");
+  const auto outcome = run({"bench", "m.yaml", "--out", "out", "--store", "store", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto result = json::parse(outcome.out).value();
+  std::map<std::string, std::set<std::string>> types;  // of the executed ops, by precision
+  for (const auto& cell : *result.find("cells")->as_array()) {
+    const std::string precision = *cell.find("axes")->find("precision")->as_string();
+    ASSERT_EQ(*cell.find("status")->as_string(), "measured") << precision;
+    const std::string id = *(*cell.find("run_ids")->as_array())[0].as_string();
+    ASSERT_EQ(run({"export", id, "--store", "store", "--bundle", precision + ".zip"}).status, 0);
+    ASSERT_EQ(run({"export", "--verify", precision + ".zip", "--unpack", precision}).status, 0);
+    const auto kept = run::read(read(precision + "/run.json"));
+    ASSERT_TRUE(kept.ok()) << kept.error();
+    EXPECT_EQ(kept->software.precision, precision);
+    for (const auto& op : kept->ops) types[precision].insert(op.type);
+  }
+  EXPECT_TRUE(types["f32"].contains("MatMul"));
+  EXPECT_FALSE(types["f32"].contains("QLinearMatMul"));
+  EXPECT_TRUE(types["int8"].contains("QLinearMatMul"));
+  EXPECT_FALSE(types["int8"].contains("MatMul"));
+}
+
 class Export : public Bench {};
 
 TEST_F(Export, BundlesVerifyAndUnpackAndDamageIsRefused) {
@@ -140,7 +176,26 @@ TEST_F(Export, BundlesVerifyAndUnpackAndDamageIsRefused) {
   ASSERT_EQ(made.status, 0) << made.err;
   const auto good = run({"export", "--verify", "b.zip", "--unpack", "out", "--json"});
   EXPECT_EQ(good.status, 0) << good.err;
-  EXPECT_EQ(json::parse(good.out)->find("files")->as_array()->size(), 4U);
+  const std::set<std::string> parts = [&] {
+    std::set<std::string> out;
+    const auto tree = json::parse(good.out).value();
+    for (const auto& file : *tree.find("files")->as_array())
+      out.insert(*file.find("path")->as_string());
+    return out;
+  }();
+  std::set<std::string> expected{"run.json", "report.md", "fingerprint.json", "baseline.json"};
+  const bool page = run({"report", sample, "--html", "p.html"}).status == 0;  // not without npm
+  if (page) expected.insert("report.html");
+  EXPECT_EQ(parts, expected);
+  EXPECT_NE(read("out/report.md").find("## Against the baseline"), std::string::npos);
+  if (page) {
+    EXPECT_TRUE(read("out/report.html").starts_with("<!doctype html>"));
+    EXPECT_NE(read("out/report.html").find("neurolens-document"), std::string::npos);
+  }
+  const auto wrong = run({"export", sample, "--bundle", "c.zip", "--with", "report,report.html"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("report.html"), std::string::npos) << wrong.err;
+  EXPECT_FALSE(std::filesystem::exists(at("c.zip")));
   EXPECT_EQ(run({"validate", "out/run.json"}).status, 0);
   EXPECT_NE(run({"export", "--verify", "b.zip", "--unpack", "out"}).status, 0);  // not empty
   std::string bytes = read("b.zip");
