@@ -43,6 +43,8 @@ struct Workflow::State {
 
 namespace detail {
 
+/// Of a key of a step; of the step where the key was not written.
+[[nodiscard]] SourcePlace place_of(const StepDefinition& step, const std::string& key);
 /// "FILE: line L, column C".
 [[nodiscard]] std::string place_text(const std::string& file, const SourcePlace& place);
 /// Matrix expansion, references, edges. Errors: see Workflow::make.
