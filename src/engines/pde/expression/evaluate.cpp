@@ -45,21 +45,26 @@ bool apply_plain(Op op, double a, double b, double& out) {
 class Slots {
  public:
   explicit Slots(std::size_t depth) {
+    values_ = few_values_.data();
+    operands_ = few_operands_.data();
     if (depth <= kShallow) return;
     many_values_.resize(depth * kBlock);
     many_operands_.resize(depth);
     values_ = many_values_.data();
-    operands = many_operands_.data();
+    operands_ = many_operands_.data();
   }
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
   [[nodiscard]] double* slot(std::size_t i) { return values_ + i * kBlock; }
-  Operand* operands = few_operands_.data();
+  [[nodiscard]] Operand* operands() { return operands_; }
 
  private:
   alignas(64) std::array<double, kShallow * kBlock> few_values_;  // not initialised: 24 KiB
   std::array<Operand, kShallow> few_operands_;
   std::vector<double> many_values_;
   std::vector<Operand> many_operands_;
-  double* values_ = few_values_.data();
+  double* values_;
+  Operand* operands_;
 };
 
 // Runs code on one block; the value is left in `top`. `enter(i, operand)` may supply the value of
@@ -68,7 +73,7 @@ template <class Enter>
 Operand run_block(const std::vector<Instruction>& code, std::size_t begin, std::size_t end,
                   std::span<const Operand> variables, std::size_t n, Slots& slots,
                   const Enter& enter) {
-  Operand* const stack = slots.operands;
+  Operand* const stack = slots.operands();
   std::size_t top = 0;
   for (std::size_t i = begin; i < end; ++i) {
     Operand ready;
