@@ -35,9 +35,9 @@ std::vector<std::uintptr_t> frames(const Walk& walk) {
 }
 
 /// The walks agree; returns how many frames there are.
-std::size_t agreed(const char* where) {
+std::size_t agreed(const char* where, std::size_t least = 4) {
   EXPECT_EQ(frames(seen.fast), frames(seen.slow)) << where;
-  EXPECT_GT(seen.slow.depth, 3u) << where;
+  EXPECT_GE(seen.slow.depth, least) << where;
   return seen.slow.depth;
 }
 
@@ -128,7 +128,7 @@ TEST(Walk, ThroughTheCLibraryLambdasAndExceptions) {
 TEST(Walk, OtherThreadsEndWhereTheyBegan) {
   for (int i = 0; i < 2; ++i) {
     std::thread([] { look(); }).join();
-    agreed("thread");
+    agreed("thread", 3);  // its body may be inlined into what the C++ library starts
   }
 }
 
