@@ -48,6 +48,15 @@ Name without_token(Name name) {
   return number ? name.substr(0, at) : name;
 }
 
+/// The name of a node without what a runtime appends to it, to make it unique or because it merged
+/// two changes of shape.
+Name own_name(const Node& node) {
+  constexpr Name kMerged = "_new_reshape";
+  Name name = without_token(node.name);
+  if (name.ends_with(kMerged)) name.remove_suffix(kMerged.size());
+  return name;
+}
+
 /// The original graph with the indices that the mapping needs.
 class Original {
  public:
@@ -148,6 +157,14 @@ class Mapper {
         if (stands_for_.contains(output)) materialised_.insert(output);
       }
     }
+    // A split puts parts in the place of nodes, and calls their tensors like those nodes.
+    for (const Node& node : optimised_.nodes) {
+      if (!is_relayout(node) || stands_for_.contains(node.outputs[0])) continue;
+      const auto replaced = original_.named(node.outputs[0]);
+      if (!replaced || original_.result(*replaced).empty()) continue;
+      stands_for_.emplace(node.outputs[0], original_.result(*replaced));
+      materialised_.insert(original_.result(*replaced));
+    }
   }
 
   /// What goes into an added change of layout is what comes out of it.
@@ -169,7 +186,7 @@ class Mapper {
   std::vector<NodeId> claim(const Node& node) {
     if (is_relayout(node)) {
       const Name input = counterpart(node.inputs[0]);
-      const bool unknown = counterpart(node.outputs[0]).empty() && !original_.named(node.name);
+      const bool unknown = counterpart(node.outputs[0]).empty() && !original_.named(own_name(node));
       if (unknown && !input.empty()) stands_for_.emplace(node.outputs[0], input);
       if (!input.empty() && counterpart(node.outputs[0]) == input) return {};
     }
@@ -217,7 +234,7 @@ class Mapper {
   }
 
   [[nodiscard]] Name by_node_name(const Node& node) const {
-    Name name = without_token(node.name);
+    Name name = own_name(node);
     constexpr Name kBlocked = "_nchwc";
     constexpr Name kFused = "fused ";
     if (name.ends_with(kBlocked)) {
@@ -249,8 +266,15 @@ class Mapper {
     return {};
   }
 
-  /// Convolutions take a sum and an activation with them that come after what they are named for.
+  /// Convolutions take a sum and an activation with them that come after what they are named for,
+  /// products a bias.
   [[nodiscard]] Name past_epilogue(const Node& node, Name tensor) const {
+    if (node.op_type == "Gemm" && node.inputs.size() > 2) {
+      const auto product = original_.producer(tensor);
+      return product && original_.node(*product).op_type == "MatMul"
+                 ? past(tensor, "Add", counterpart(node.inputs[2]))
+                 : tensor;
+    }
     if (node.inputs.size() > 3 && !node.inputs[3].empty()) {
       tensor = past(tensor, "Add", counterpart(node.inputs[3]));
     }

@@ -154,5 +154,60 @@ TEST(Origins, KeepBranchesOfAFusionWithSeveralOutputsTogether) {
   EXPECT_EQ(found.origins[1], std::vector<NodeId>{NodeId(2U)});
 }
 
+/// A model with a name for each of its nodes.
+Model named_model(const std::vector<std::string>& inputs, const std::vector<std::string>& lines,
+                  const std::vector<std::string>& names) {
+  auto message = graph_model(inputs, lines, {"y"});
+  for (int i = 0; i < message.graph().node_size(); ++i) {
+    message.mutable_graph()->mutable_node(i)->set_name(names.at(static_cast<std::size_t>(i)));
+  }
+  return parsed(message);
+}
+
+TEST(Origins, OfAChangeOfShapeThatWasMergedWithAnAddedOne) {
+  const Model original =
+      named_model({"x", "s", "w", "b"},
+                  {"Transpose x -> t", "Reshape t,s -> r", "MatMul r,w -> m", "Add m,b -> y"},
+                  {"/turn", "/shape_3", "/proj/MatMul", "/proj/Add"});
+  const Model optimised =
+      named_model({"x", "s", "w", "b"},
+                  {"Transpose x -> t", "Reshape t,s -> g", "Gemm g,w,b -> h", "Reshape h,s -> y"},
+                  {"/turn", "/shape_3_new_reshape", "/proj/MatMul/MatMulAddFusion",
+                   "gemm_output_reshape_token_5"});
+  const auto origins = mapped(original.graph(), optimised.graph());
+  EXPECT_EQ(origins.at("/shape_3_new_reshape"), List{"/shape_3"});
+  EXPECT_EQ(origins.at("/proj/MatMul/MatMulAddFusion"), (List{"/proj/MatMul", "/proj/Add"}));
+  EXPECT_EQ(origins.at("gemm_output_reshape_token_5"), List{});
+}
+
+TEST(Origins, OfABiasWhoseSumWasMergedAway) {
+  const Model original =
+      named_model({"x", "s", "w", "b"}, {"MatMul x,w -> m", "Add m,b -> a", "Reshape a,s -> y"},
+                  {"/proj/MatMul", "/proj/Add", "/shape"});
+  const Model optimised =
+      named_model({"x", "s", "w", "b"}, {"Gemm x,w,b -> h", "Reshape h,s -> y"},
+                  {"/proj/MatMul/MatMulAddFusion", "gemm_output_reshape_new_reshape"});
+  const auto origins = mapped(original.graph(), optimised.graph());
+  EXPECT_EQ(origins.at("/proj/MatMul/MatMulAddFusion"), (List{"/proj/MatMul", "/proj/Add"}));
+  EXPECT_EQ(origins.at("gemm_output_reshape_new_reshape"), List{"/shape"});
+}
+
+TEST(Origins, OfASplitInThePlaceOfGathers) {
+  const Model original = named_model({"x", "i", "j"},
+                                     {"Transpose x -> t", "Gather t,i -> a", "Gather t,j -> b",
+                                      "Transpose b -> c", "MatMul a,c -> y"},
+                                     {"/turn", "/pick", "/pick_1", "/turn_1", "/product"});
+  const Model optimised =
+      named_model({"x"},
+                  {"Split x -> p,q", "Squeeze p -> /pick", "Transpose /pick -> a",
+                   "Squeeze q -> /pick_1", "Transpose /pick_1 -> c", "MatMul a,c -> y"},
+                  {"/pick_1/GatherSliceToSplitFusion", "Squeeze", "Transpose_token_2",
+                   "Squeeze_token_3", "/turn_1", "/product"});
+  const auto origins = mapped(original.graph(), optimised.graph());
+  EXPECT_EQ(origins.at("/pick_1/GatherSliceToSplitFusion"), (List{"/turn", "/pick", "/pick_1"}));
+  EXPECT_EQ(origins.at("/turn_1"), List{"/turn_1"});
+  EXPECT_EQ(origins.at("/product"), List{"/product"});
+}
+
 }  // namespace
 }  // namespace neurolens::onnx
