@@ -70,13 +70,15 @@ struct Score {
   std::size_t right = 0;
   std::size_t found = 0;
   std::size_t true_pairs = 0;
-  std::string wrong;  ///< Links that are not true, for the message.
+  std::string wrong;   ///< Links that are not true, for the message.
+  std::string missed;  ///< True ones that were not found.
 };
 
 /// Links to ops that the optimiser made of parts of a node (no origin) have no truth: left out.
 Score score(const run::Run& a, const run::Run& b, const Truth& truth) {
   Score out;
   out.true_pairs = truth.size();
+  Truth left = truth;
   for (const auto& link : analyze::align(a, b).links) {
     if (a.ops[link.baseline.index()].original_nodes.empty() ||
         b.ops[link.candidate.index()].original_nodes.empty())
@@ -84,10 +86,15 @@ Score score(const run::Run& a, const run::Run& b, const Truth& truth) {
     ++out.found;
     const auto right = truth.count({link.baseline.value, link.candidate.value});
     out.right += right;
+    left.erase({link.baseline.value, link.candidate.value});
     if (right == 0)
       out.wrong += "\n" + std::to_string(link.baseline.value) + " " +
                    std::to_string(link.candidate.value) + " " + a.ops[link.baseline.index()].name +
                    " with " + b.ops[link.candidate.index()].name;
+  }
+  for (const auto& [i, j] : left) {
+    out.missed += "\n" + std::to_string(i) + " " + std::to_string(j) + " " + a.ops[i].name +
+                  " with " + b.ops[j].name;
   }
   return out;
 }
@@ -98,7 +105,7 @@ void expect_found(const Score& s, const std::string& what) {
   std::printf("%-34s precision %.3f  recall %.3f  (%zu pairs)\n", what.c_str(), precision, recall,
               s.true_pairs);
   EXPECT_GE(precision, 0.98) << what << s.wrong;
-  EXPECT_GE(recall, 0.98) << what;
+  EXPECT_GE(recall, 0.98) << what << s.missed;
 }
 
 /// A plan with ops taken out (their readers read what they read) and Casts put in, at random.

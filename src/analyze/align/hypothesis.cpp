@@ -182,6 +182,20 @@ std::vector<Pair> Pairing::links() const {
   return links;
 }
 
+/// `reader` reads `writer`, or what an op without a partner made of it: optimisers put changes of
+/// shape around a fusion.
+bool Pairing::reads(const PlanView& view, const std::vector<std::uint32_t>& partner,
+                    std::uint32_t reader, std::uint32_t writer) const {
+  for (const auto* p = view.producers.first(reader); p != view.producers.last(reader); ++p) {
+    if (*p == writer) return true;
+    if (!op_free(view, partner, *p)) continue;
+    if (std::find(view.producers.first(*p), view.producers.last(*p), writer) !=
+        view.producers.last(*p))
+      return true;
+  }
+  return false;
+}
+
 bool Pairing::preserved(int side, std::uint32_t producer, std::uint32_t consumer) const {
   const auto& [view, to] = sides_[static_cast<std::size_t>(side)];
   const PlanView& other = *sides_[static_cast<std::size_t>(1 - side)].view;
@@ -191,9 +205,8 @@ bool Pairing::preserved(int side, std::uint32_t producer, std::uint32_t consumer
     for (auto j = view->first_atom[producer]; j < view->first_atom[producer + 1]; ++j) {
       if (to[j] == kNone) continue;
       const std::uint32_t writer = other.atoms[to[j]].op;
-      if (reader == writer) return true;
-      if (std::find(other.producers.first(reader), other.producers.last(reader), writer) !=
-          other.producers.last(reader))
+      if (reader == writer ||
+          reads(other, sides_[static_cast<std::size_t>(1 - side)].to, reader, writer))
         return true;
     }
   }
@@ -217,6 +230,7 @@ std::size_t Pairing::pair_score(std::uint32_t i, std::uint32_t j) const {
   std::size_t score = x.exact == y.exact || x.type == y.type ? 2 : (x.family == y.family ? 1 : 0);
   if (x.exact == y.exact) ++score;
   if (x.inputs != 0 && x.inputs == y.inputs) ++score;
+  if (x.result != 0 && x.result == y.result) ++score;
   if (x.output != 0 && x.output == y.output) score += 2;
   return score;
 }
@@ -345,7 +359,7 @@ std::size_t Pairing::bound() const {
   }
   std::size_t shared = 0;
   for (const auto& atom : a_.atoms) shared += atom.output != 0 && outputs.find(atom.output) ? 1 : 0;
-  return 4 * std::min(a_.atoms.size(), b_.atoms.size()) + 2 * shared +
+  return 5 * std::min(a_.atoms.size(), b_.atoms.size()) + 2 * shared +
          2 * (a_.producers.items.size() + b_.producers.items.size());
 }
 

@@ -51,6 +51,8 @@ class Pairing {
     const PlanView* view;
     std::vector<std::uint32_t> to;
   };
+  [[nodiscard]] bool reads(const PlanView& view, const std::vector<std::uint32_t>& partner,
+                           std::uint32_t reader, std::uint32_t writer) const;
   /// Does the dataflow edge of `side` exist between the partners?
   [[nodiscard]] bool preserved(int side, std::uint32_t producer, std::uint32_t consumer) const;
   [[nodiscard]] std::size_t preserved_edges(int side) const;

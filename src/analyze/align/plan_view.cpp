@@ -22,6 +22,12 @@ Key exact_key(const run::Op& op) {
   return mix(key, op.attributes_hash ? hash_text(*op.attributes_hash) : 5);
 }
 
+Key result_key(const run::Op& op) {
+  Key key = 7;
+  for (const auto& tensor : op.outputs) key = tensor_key(key, tensor);
+  return std::max<Key>(1, key);
+}
+
 /// Tells like ops apart: a table of words is longer than one of token types. Not part of
 /// exact_key(): what an op reads changes with its neighbours.
 Key inputs_key(const run::Op& op) {
@@ -113,6 +119,7 @@ void PlanView::take_atoms(const run::Run& run) {
       atoms.push_back(
           {i, false, 0, 0, family_of(op.type), hash_text(op.type), inputs_key(op), exact_key(op)});
     atoms.back().last = true;
+    atoms.back().result = result_key(op);
     if (!op.outputs.empty() && op.outputs[0].name && !op.outputs[0].name->empty())
       atoms.back().output = hash_text(*op.outputs[0].name);
   }

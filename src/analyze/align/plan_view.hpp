@@ -49,6 +49,7 @@ struct Atom {
   Key type = 0;
   Key inputs = 0;  ///< Shapes that an op of one atom reads; 0 for others.
   Key exact = 0;   ///< Type, and for an op of one atom also dtypes, shapes and attributes.
+  Key result = 0;  ///< Dtypes and shapes of the op's outputs, at its last atom.
 };
 
 struct PlanView : Links {
