@@ -630,9 +630,8 @@ class BraceAnalyzer {
     }
     std::string name(header_.name);
     const std::string_view text = tokens_.text();
-    if (style_ == FunctionStyle::c && !name.empty()) {
-      const char* begin = header_.name.data();
-      std::size_t at = static_cast<std::size_t>(begin - text.data());
+    if (style_ == FunctionStyle::c && !name.empty() && !header_.operator_word) {
+      std::size_t at = static_cast<std::size_t>(header_.name.data() - text.data());
       if (at > 0 && text[at - 1] == '~') {
         name = "~" + name;
         --at;

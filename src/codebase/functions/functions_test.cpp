@@ -141,6 +141,13 @@ TEST(FunctionsC, ClassesNamespacesConstructorsAndOperators) {
             "c_function 20-20 1/0/0/0\n");
 }
 
+// The word is further away than any name is long; what was looked at instead lay outside the text.
+TEST(FunctionsC, AnOperatorFarBeforeItsGroupIsCalledByTheWord) {
+  const std::string far(100, ' ');
+  EXPECT_EQ(functions_of("C++", "struct C {\n  operator" + far + "int() const { return 1; }\n};\n"),
+            "C::operator 2-2 1/0/0/0\n");
+}
+
 TEST(FunctionsC, LambdasBelongToTheirFunctionAndNest) {
   EXPECT_EQ(functions_of("C++",
                          "void f(std::vector<int>& v) {\n"
