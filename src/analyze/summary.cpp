@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "neurolens/analyze/roofline.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -58,8 +59,8 @@ OpSummary summarise_op(const run::Run& run, std::size_t index, const std::vector
   s.op = run::OpId(index);
   s.name = op.name;
   s.type = op.type;
-  s.flops = add(op.cost.matrix_flops, op.cost.vector_flops);
-  s.bytes = add(op.cost.activation_bytes, op.cost.weight_bytes);
+  s.flops = run::flops_of(op.cost);
+  s.bytes = run::bytes_of(op.cost);
   const bool told = op.estimate && op.estimate->raw_time_ns;
   if (index < run.samples.op_duration_ns.size() && !told) {
     thread_local std::vector<std::int64_t> samples;

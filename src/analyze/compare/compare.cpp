@@ -7,6 +7,7 @@
 
 #include "compare/blocks.hpp"
 #include "neurolens/analyze/signed_rank.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -59,16 +60,6 @@ std::optional<double> sum(const std::vector<run::OpId>& ops, const Value& value)
     total += *one;
   }
   return total;
-}
-
-std::optional<double> flops_of(const run::Op& op) {
-  if (!op.cost.matrix_flops || !op.cost.vector_flops) return {};
-  return static_cast<double>(*op.cost.matrix_flops + *op.cost.vector_flops);
-}
-
-std::optional<double> bytes_of(const run::Op& op) {
-  if (!op.cost.activation_bytes || !op.cost.weight_bytes) return {};
-  return static_cast<double>(*op.cost.activation_bytes + *op.cost.weight_bytes);
 }
 
 /// Samples of the ops of a group added up, in `out`; nothing when one of them has none.
@@ -195,16 +186,8 @@ class Comparer {
     }
     out_.baseline_covered_ratio = all_a > 0 ? covered_a / all_a : 0;
     out_.candidate_covered_ratio = all_b > 0 ? covered_b / all_b : 0;
-    const auto all = [](const run::Run& run, auto of) {
-      std::optional<double> total = 0.0;
-      for (const auto& op : run.ops) {
-        const auto one = of(op);
-        total = total && one ? std::optional(*total + *one) : std::nullopt;
-      }
-      return total;
-    };
-    out_.flops_ratio = quotient(all(b_, flops_of), all(a_, flops_of));
-    out_.bytes_ratio = quotient(all(b_, bytes_of), all(a_, bytes_of));
+    out_.flops_ratio = quotient(run::flops_of(b_), run::flops_of(a_));
+    out_.bytes_ratio = quotient(run::bytes_of(b_), run::bytes_of(a_));
     out_.ops = most_moved_first(std::move(out_.ops));
   }
 
@@ -234,12 +217,12 @@ class Comparer {
     group_samples(samples_a_, group.baseline, x);
     group_samples(samples_b_, group.candidate, y);
     change.time.judged = judge_samples(x, y, options_);
-    const auto ratio = [&](auto of) {
-      return quotient(sum(group.candidate, [&](std::size_t op) { return of(b_.ops[op]); }),
-                      sum(group.baseline, [&](std::size_t op) { return of(a_.ops[op]); }));
+    const auto ratio = [&](std::optional<std::int64_t> (*of)(const run::Cost&)) {
+      return quotient(sum(group.candidate, [&](std::size_t op) { return of(b_.ops[op].cost); }),
+                      sum(group.baseline, [&](std::size_t op) { return of(a_.ops[op].cost); }));
     };
-    change.flops_ratio = ratio(flops_of);
-    change.bytes_ratio = ratio(bytes_of);
+    change.flops_ratio = ratio(run::flops_of);
+    change.bytes_ratio = ratio(run::bytes_of);
     return change;
   }
 

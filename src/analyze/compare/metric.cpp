@@ -6,6 +6,7 @@
 #include "compare/blocks.hpp"
 #include "neurolens/analyze/compare.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -67,14 +68,8 @@ Change single_change(std::optional<double> a, std::optional<double> b, double ma
 }
 
 std::optional<double> counted(const run::Run& run, bool flops) {
-  double sum = 0;
-  for (const auto& op : run.ops) {
-    const auto& x = flops ? op.cost.matrix_flops : op.cost.activation_bytes;
-    const auto& y = flops ? op.cost.vector_flops : op.cost.weight_bytes;
-    if (!x || !y) return {};
-    sum += static_cast<double>(*x + *y);
-  }
-  return run.ops.empty() ? std::nullopt : std::optional(sum);
+  if (run.ops.empty()) return {};
+  return flops ? run::flops_of(run) : run::bytes_of(run);
 }
 
 std::optional<double> memory(const run::Run& run) {

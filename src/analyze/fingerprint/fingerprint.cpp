@@ -12,6 +12,7 @@
 #include "neurolens/base/hash.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/random.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -148,11 +149,10 @@ std::vector<double> op_times(const run::Run& run, const std::vector<std::uint32_
 
 /// FLOPs per minimum byte; nullopt when unknown.
 std::optional<double> intensity_of(const run::Cost& cost) {
-  if (!cost.matrix_flops || !cost.vector_flops || !cost.activation_bytes || !cost.weight_bytes)
-    return {};
-  const auto bytes = *cost.activation_bytes + *cost.weight_bytes;
-  if (bytes <= 0) return {};
-  return static_cast<double>(*cost.matrix_flops + *cost.vector_flops) / static_cast<double>(bytes);
+  const auto flops = run::flops_of(cost);
+  const auto bytes = run::bytes_of(cost);
+  if (!flops || !bytes || *bytes <= 0) return {};
+  return static_cast<double>(*flops) / static_cast<double>(*bytes);
 }
 
 /// 1 for equal entries, falling with their ratio; over the entries that both sides have.

@@ -11,6 +11,7 @@
 #include "neurolens/capture/host.hpp"
 #include "neurolens/capture/peaks.hpp"
 #include "neurolens/run/run.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -115,22 +116,9 @@ Result<run::Run> plan_of(Context& context, capture::LaunchCommand command,
   return run::read_file(context.files, path);
 }
 
-/// Sum over ops; nullopt when it is unknown for one of them.
-std::optional<double> total_cost(const run::Run& run, bool flops) {
-  double sum = 0;
-  for (const auto& op : run.ops) {
-    const auto& x = flops ? op.cost.matrix_flops : op.cost.activation_bytes;
-    const auto& y = flops ? op.cost.vector_flops : op.cost.weight_bytes;
-    if (!x || !y) return {};
-    sum += static_cast<double>(*x + *y);
-  }
-  return sum;
-}
-
-std::optional<double> cost_ratio(const run::Run& a, const run::Run& b, bool flops) {
-  const auto x = total_cost(a, flops);
-  const auto y = total_cost(b, flops);
-  return x && y && *x > 0 ? std::optional(*y / *x) : std::nullopt;
+/// nullopt where one is not known or there is nothing to be a multiple of.
+std::optional<double> ratio_of(std::optional<double> b, std::optional<double> a) {
+  return a && b && *a > 0 ? std::optional(*b / *a) : std::nullopt;
 }
 
 /// Everything that was measured, block by block.
@@ -275,8 +263,8 @@ Result<LiveOutcome> measure_live(Context& context, const LiveSides& sides, const
     const PlanFolder folder;
     NEUROLENS_ASSIGN(plan_a, plan_of(context, sides.baseline, folder.path()));
     NEUROLENS_ASSIGN(plan_b, plan_of(context, sides.candidate, folder.path()));
-    out.findings.flops_ratio = cost_ratio(*plan_a, *plan_b, true);
-    out.findings.bytes_ratio = cost_ratio(*plan_a, *plan_b, false);
+    out.findings.flops_ratio = ratio_of(run::flops_of(*plan_b), run::flops_of(*plan_a));
+    out.findings.bytes_ratio = ratio_of(run::bytes_of(*plan_b), run::bytes_of(*plan_a));
   }
   while (!verdict.finished) {
     context.attention.report("measuring blocks", static_cast<double>(all.time.baseline.size()) /

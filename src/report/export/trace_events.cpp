@@ -4,6 +4,7 @@
 #include <map>
 
 #include "findings/sections.hpp"
+#include "neurolens/run/work.hpp"
 
 namespace neurolens::report {
 namespace {
@@ -125,11 +126,8 @@ std::vector<TraceFact> facts_of(const run::Run& run, std::int64_t op) {
   if (row.provider) facts.push_back({"provider", *row.provider, {}});
   if (auto shapes = shapes_of(row); !shapes.empty())
     facts.push_back({"shapes", std::move(shapes), {}});
-  const auto& cost = row.cost;
-  if (cost.matrix_flops && cost.vector_flops)
-    facts.push_back({"flops", "", *cost.matrix_flops + *cost.vector_flops});
-  if (cost.activation_bytes && cost.weight_bytes)
-    facts.push_back({"bytes", "", *cost.activation_bytes + *cost.weight_bytes});
+  if (const auto flops = run::flops_of(row.cost)) facts.push_back({"flops", "", *flops});
+  if (const auto bytes = run::bytes_of(row.cost)) facts.push_back({"bytes", "", *bytes});
   return facts;
 }
 
