@@ -1,4 +1,5 @@
 #include "neurolens/analyze/change_points.hpp"
+#include "neurolens/analyze/statistics.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -89,11 +90,10 @@ double residual_correlation(std::vector<double> ranks, std::size_t split) {
   return std::clamp(phi + kBias * (1 + 3 * phi) / static_cast<double>(length), 0.0, 0.9);
 }
 
-double median_of(std::span<const double> values) {
-  std::vector<double> work(values.begin(), values.end());
-  std::sort(work.begin(), work.end());
-  const std::size_t n = work.size();
-  return n % 2 == 1 ? work[n / 2] : (work[n / 2 - 1] + work[n / 2]) / 2;
+/// Of the points [begin, end).
+double level_of(std::span<const double> series, std::size_t begin, std::size_t end) {
+  const auto part = series.subspan(begin, end - begin);
+  return median_of({part.begin(), part.end()});
 }
 
 /// Splits found, in order. Iterative: a history can hold many changes.
@@ -122,8 +122,8 @@ void measure_segments(std::span<const double> series, std::vector<ChangePoint>& 
   for (const auto& change : changes) edges.push_back(change.index);
   edges.push_back(series.size());
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    changes[i].before = median_of(series.subspan(edges[i], edges[i + 1] - edges[i]));
-    changes[i].after = median_of(series.subspan(edges[i + 1], edges[i + 2] - edges[i + 1]));
+    changes[i].before = level_of(series, edges[i], edges[i + 1]);
+    changes[i].after = level_of(series, edges[i + 1], edges[i + 2]);
   }
 }
 

@@ -58,4 +58,16 @@ std::optional<Interval> median_interval(std::span<const std::int64_t> sample, do
   return Interval{static_cast<double>(work[k - 1]), static_cast<double>(work[work.size() - k])};
 }
 
+double median_of(std::vector<double> values) {
+  return median_in_place(values);
+}
+
+double median_in_place(std::vector<double>& values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*std::max_element(values.begin(), middle) + *middle) / 2;
+}
+
 }  // namespace neurolens::analyze

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace neurolens::analyze {
 
@@ -22,6 +23,11 @@ struct Interval {
 [[nodiscard]] std::optional<double> quantile_of_sorted(std::span<const std::int64_t> sorted,
                                                        double p);
 [[nodiscard]] std::optional<double> median(std::span<const std::int64_t> sample);
+/// The middle value, the mean of the middle two for an even number; 0 when there are none. O(n)
+/// expected.
+[[nodiscard]] double median_of(std::vector<double> values);
+/// The same without a copy; changes the order of `values`.
+[[nodiscard]] double median_in_place(std::vector<double>& values);
 
 /// Interval for the median that covers it with at least `confidence` for any continuous
 /// distribution: the order statistics x_(k), x_(n+1-k) with the largest k such that P(Bin(n, 1/2) <

@@ -2,17 +2,9 @@
 
 #include <algorithm>
 
+#include "neurolens/analyze/statistics.hpp"
+
 namespace neurolens::analyze {
-namespace {
-
-double median_of(std::vector<double>& values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*std::max_element(values.begin(), middle) + *middle) / 2;
-}
-
-}  // namespace
 
 SettledSamples::SettledSamples(const run::Run& run) : run_(&run) {
   const auto& iterations = run.samples.iterations;
@@ -48,7 +40,7 @@ void SettledSamples::op(std::size_t op, std::vector<double>& out) const {
   if (present.empty()) return;
   const bool complete = present.size() == rows_.size();
   if (complete) out = present;
-  const double raw = median_of(present);
+  const double raw = median_in_place(present);
   const auto& estimate = run_->ops[op].estimate;
   const double scale = estimate && raw > 0 ? static_cast<double>(estimate->time_ns) / raw : 1.0;
   if (complete) {
@@ -66,7 +58,7 @@ std::optional<double> SettledSamples::op_time(std::size_t op) const {
   std::vector<double> samples;
   this->op(op, samples);
   if (samples.empty()) return {};
-  return median_of(samples);
+  return median_in_place(samples);
 }
 
 void block_medians(const std::vector<double>& samples, std::size_t blocks,
@@ -81,7 +73,7 @@ void block_medians(const std::vector<double>& samples, std::size_t blocks,
     const auto begin = static_cast<std::ptrdiff_t>(k * samples.size() / blocks);
     const auto end = static_cast<std::ptrdiff_t>((k + 1) * samples.size() / blocks);
     work.assign(samples.begin() + begin, samples.begin() + end);
-    out.push_back(median_of(work));
+    out.push_back(median_in_place(work));
   }
 }
 

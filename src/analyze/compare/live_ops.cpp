@@ -5,6 +5,7 @@
 
 #include "neurolens/analyze/live.hpp"
 #include "neurolens/analyze/signed_rank.hpp"
+#include "neurolens/analyze/statistics.hpp"
 
 namespace neurolens::analyze {
 namespace {
@@ -27,12 +28,6 @@ std::vector<double> sums(const OpBlocks& blocks, const std::vector<run::OpId>& o
     for (const auto op : ops) out[k] += blocks[k][op.index()];
   }
   return out;
-}
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 
 PairedVerdict judge(const std::vector<double>& a, const std::vector<double>& b,

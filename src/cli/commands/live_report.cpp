@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "live.hpp"
+#include "neurolens/analyze/statistics.hpp"
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/compare.hpp"
@@ -11,12 +12,6 @@
 
 namespace neurolens::cli {
 namespace {
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
-}
 
 void write_judged(json::Writer& w, const char* key, const analyze::PairedVerdict& judged) {
   w.key(key).begin_object().member("verdict", analyze::to_string(judged.verdict));
@@ -98,8 +93,8 @@ std::string live_text(const LiveSides& sides, const LiveOutcome& outcome, std::s
   std::string out = fmt::format("{} -> {}\n", sides.baseline_name, sides.candidate_name);
   out += fmt::format("{}: {}   {} -> {} per {}\n", analyze::to_string(judged.verdict),
                      report::ratio_text(judged),
-                     report::format_time(median_of(outcome.samples.baseline)),
-                     report::format_time(median_of(outcome.samples.candidate)),
+                     report::format_time(analyze::median_of(outcome.samples.baseline)),
+                     report::format_time(analyze::median_of(outcome.samples.candidate)),
                      sides.baseline.reports_samples ? "iteration (best of a launch)" : "launch");
   out += setup_text(sides, outcome.setup, judged.blocks);
   if (judged.detectable_ratio)
