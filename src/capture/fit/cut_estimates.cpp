@@ -13,12 +13,10 @@ namespace neurolens::capture {
 namespace {
 
 constexpr int kReplicates = 1000;
-constexpr double kNormal95 = 1.959964;
 /// Prefixes on each side whose spread is averaged: 21 of them know it to a tenth with 6 batches.
 constexpr std::size_t kNeighbours = 10;
 /// Fewer prefixes than this are too few to tell a constant from what they differ by.
 constexpr std::size_t kFewestForConstant = 8;
-constexpr double kLeastErrorNs = 1;  ///< The clock's step; keeps the system regular.
 
 std::vector<double> column_means(const std::vector<std::vector<double>>& rows) {
   std::vector<double> out(rows.front().size(), 0);
@@ -79,7 +77,7 @@ struct Smoothed {
   std::vector<double> gap_variance;
 };
 
-Smoothed smooth(const Levels& levels, const std::vector<GapBelief>& beliefs) {
+Smoothed smooth(const Levels& levels, const std::vector<Belief>& beliefs) {
   const std::size_t n = levels.time_ns.size();
   std::vector<double> diagonal(n);
   std::vector<double> link(n, 0);  // between i and i + 1
@@ -121,7 +119,7 @@ Smoothed smooth(const Levels& levels, const std::vector<GapBelief>& beliefs) {
 /// The beliefs with errors that make what they say beside the cuts plausible: all are widened by
 /// the root mean square of their disagreement in units of what the errors allow (the Birge ratio,
 /// at least 1), and one that then still lies outside of the 95 % gets the error that it shows.
-std::vector<GapBelief> plausible(const Levels& levels, std::vector<GapBelief> beliefs) {
+std::vector<Belief> plausible(const Levels& levels, std::vector<Belief> beliefs) {
   std::vector<double> off(beliefs.size());
   std::vector<double> cut_variance(beliefs.size());
   double squares = 0;
@@ -133,9 +131,7 @@ std::vector<GapBelief> plausible(const Levels& levels, std::vector<GapBelief> be
   }
   const double widening =
       beliefs.empty() ? 1 : std::max(1.0, std::sqrt(squares / static_cast<double>(beliefs.size())));
-  // P(any of n normal errors beyond z) <= n exp(-z^2 / 2).
-  const double outlier =
-      std::sqrt(2 * std::log(std::max(static_cast<double>(beliefs.size()), 1.0) / 0.05));
+  const double outlier = largest_by_chance(beliefs.size());
   for (std::size_t i = 0; i < beliefs.size(); ++i) {
     double& error = beliefs[i].error_ns;
     error *= widening;
@@ -197,7 +193,7 @@ std::vector<GapTime> gaps_by_cuts(const Levels& levels, std::uint64_t seed) {
   return out;
 }
 
-std::vector<GapTime> gaps_by_both(const Levels& levels, const std::vector<GapBelief>& beliefs) {
+std::vector<GapTime> gaps_by_both(const Levels& levels, const std::vector<Belief>& beliefs) {
   assert(levels.time_ns.size() == beliefs.size() + 1);
   const auto widened = plausible(levels, beliefs);
   const Smoothed found = smooth(levels, widened);

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "fit/belief.hpp"
+
 namespace neurolens::capture {
 
 /// Latency of each prefix with its standard error.
@@ -39,17 +41,11 @@ struct GapTime {
 /// intervals by parametric bootstrap.
 [[nodiscard]] std::vector<GapTime> gaps_by_cuts(const Levels& levels, std::uint64_t seed);
 
-/// What is known of a gap besides: a time and its standard error.
-struct GapBelief {
-  double time_ns = 0;
-  double error_ns = 0;
-};
-
-/// The most probable gaps given normal errors of levels and beliefs: a tridiagonal system for the
-/// levels, O(n). When beliefs and cuts disagree by more than their errors allow, the beliefs are
-/// the ones that are wrong: their errors grow until the disagreement is plausible, all together and
-/// one by one. Times are >= 0.
+/// The most probable gaps given normal errors of levels and of what is known of gaps besides: a
+/// tridiagonal system for the levels, O(n). When beliefs and cuts disagree by more than their
+/// errors allow, the beliefs are the ones that are wrong: their errors grow until the disagreement
+/// is plausible, all together and one by one. Times are >= 0.
 [[nodiscard]] std::vector<GapTime> gaps_by_both(const Levels& levels,
-                                                const std::vector<GapBelief>& beliefs);
+                                                const std::vector<Belief>& beliefs);
 
 }  // namespace neurolens::capture

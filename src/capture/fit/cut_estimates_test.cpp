@@ -86,9 +86,9 @@ TEST(GapsByCuts, CoverTheTruthAtTheirRate) {
   EXPECT_LT(coverage.rate(), 0.99);
 }
 
-std::vector<GapBelief> beliefs_of(double error_ns, std::uint64_t seed) {
+std::vector<Belief> beliefs_of(double error_ns, std::uint64_t seed) {
   Random random(seed, 5);
-  std::vector<GapBelief> out;
+  std::vector<Belief> out;
   for (const double time : kTruth) out.push_back({time + error_ns * random.normal(), error_ns});
   return out;
 }

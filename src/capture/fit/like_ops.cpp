@@ -10,7 +10,6 @@ namespace neurolens::capture {
 namespace {
 
 constexpr std::size_t kFewest = 3;
-constexpr double kLeastErrorNs = 1;  ///< The clock's step.
 constexpr int kHalvings = 60;
 
 struct Common {
@@ -18,7 +17,7 @@ struct Common {
   double squares = 0;  ///< Of the distances from the mean, weighted.
 };
 
-Common common_of(std::span<const OpBelief> ops, double spread_squared) {
+Common common_of(std::span<const Belief> ops, double spread_squared) {
   double weights = 0;
   double sum = 0;
   for (const auto& op : ops) {
@@ -35,7 +34,7 @@ Common common_of(std::span<const OpBelief> ops, double spread_squared) {
 }
 
 /// T^2: 0 where the errors explain what the times differ by.
-double spread_squared_of(std::span<const OpBelief> ops) {
+double spread_squared_of(std::span<const Belief> ops) {
   const auto expected = static_cast<double>(ops.size()) - 1;
   if (common_of(ops, 0).squares <= expected) return 0;
   double low = 0;
@@ -51,16 +50,15 @@ double spread_squared_of(std::span<const OpBelief> ops) {
 /// Those of `ops` that are alike by their times, and where they stand. Errors are >= the clock's
 /// step.
 struct Alike {
-  std::vector<OpBelief> ops;
+  std::vector<Belief> ops;
   std::vector<std::size_t> places;
 };
 
-Alike alike(std::span<const OpBelief> ops) {
+Alike alike(std::span<const Belief> ops) {
   std::vector<double> times;
   for (const auto& op : ops) times.push_back(op.time_ns);
   const double middle = median(times);
-  // P(any of n normal errors beyond z) <= n exp(-z^2 / 2).
-  const double outlier = std::sqrt(2 * std::log(static_cast<double>(ops.size()) / 0.05));
+  const double outlier = largest_by_chance(ops.size());
   Alike out;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const double error = std::max(ops[i].error_ns, kLeastErrorNs);
@@ -73,7 +71,7 @@ Alike alike(std::span<const OpBelief> ops) {
 
 }  // namespace
 
-std::vector<double> times_of_like_ops(std::span<const OpBelief> ops) {
+std::vector<double> times_of_like_ops(std::span<const Belief> ops) {
   std::vector<double> out;
   for (const auto& op : ops) out.push_back(op.time_ns);
   if (ops.size() < kFewest) return out;
@@ -89,9 +87,9 @@ std::vector<double> times_of_like_ops(std::span<const OpBelief> ops) {
   return out;
 }
 
-double spread_of_like_ops(std::span<const OpBelief> ops) {
+double spread_of_like_ops(std::span<const Belief> ops) {
   if (ops.size() < kFewest) return 0;
-  std::vector<OpBelief> known(ops.begin(), ops.end());
+  std::vector<Belief> known(ops.begin(), ops.end());
   for (auto& op : known) op.error_ns = std::max(op.error_ns, kLeastErrorNs);
   return std::sqrt(spread_squared_of(known));
 }

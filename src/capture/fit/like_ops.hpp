@@ -6,13 +6,9 @@
 #include <span>
 #include <vector>
 
-namespace neurolens::capture {
+#include "fit/belief.hpp"
 
-/// What is known of an op: a time and its standard error, both in ns.
-struct OpBelief {
-  double time_ns = 0;
-  double error_ns = 0;  ///< >= 0; 0 is taken as the clock's step.
-};
+namespace neurolens::capture {
 
 /// Times of ops of like work, each moved towards their common time by as much as its own error
 /// allows (empirical Bayes, normal errors e_i, spread T of the true times among themselves by
@@ -21,12 +17,12 @@ struct OpBelief {
 ///   t_i' = m + (t_i - m) T^2 / (e_i^2 + T^2).
 /// So ops that differ by more than their errors stay apart. One that lies further from the median
 /// than any of n such ops would by chance (95 %) is of another kind, keeps its time and is not
-/// used. Errors are not made smaller: part of them is common to all. Fewer than 3 ops stay as they
-/// are.
-[[nodiscard]] std::vector<double> times_of_like_ops(std::span<const OpBelief> ops);
+/// used. Errors are >= the clock's step, and not made smaller: part of them is common to all. Fewer
+/// than 3 ops stay as they are.
+[[nodiscard]] std::vector<double> times_of_like_ops(std::span<const Belief> ops);
 
 /// T of the above: what the true times of like ops differ by, as far as their errors do not explain
 /// it. 0 for fewer than 3 ops.
-[[nodiscard]] double spread_of_like_ops(std::span<const OpBelief> ops);
+[[nodiscard]] double spread_of_like_ops(std::span<const Belief> ops);
 
 }  // namespace neurolens::capture

@@ -17,7 +17,7 @@ double root_mean_square(const std::vector<double>& times, const std::vector<doub
 
 TEST(LikeOps, EqualWorkSharesItsError) {
   Random random(3, 1);
-  std::vector<OpBelief> ops;
+  std::vector<Belief> ops;
   for (int i = 0; i < 100; ++i) ops.push_back({1000 + 100 * random.normal(), 100});
   const auto times = times_of_like_ops(ops);
   // The mean of 100 has an error of 10; the spread found by chance may leave a little.
@@ -26,7 +26,7 @@ TEST(LikeOps, EqualWorkSharesItsError) {
 
 TEST(LikeOps, WhatTrulyDiffersStaysApart) {
   Random random(4, 1);
-  std::vector<OpBelief> ops;
+  std::vector<Belief> ops;
   std::vector<double> right;
   for (int i = 0; i < 50; ++i) {
     right.push_back(1000 + 20 * random.normal());
@@ -37,7 +37,7 @@ TEST(LikeOps, WhatTrulyDiffersStaysApart) {
 }
 
 TEST(LikeOps, OneOfAnotherKindIsNeitherMovedNorUsed) {
-  std::vector<OpBelief> ops(20, OpBelief{100, 10});
+  std::vector<Belief> ops(20, Belief{100, 10});
   ops[0].time_ns = 400;
   ops[7].time_ns = 110;
   const auto times = times_of_like_ops(ops);
@@ -46,29 +46,28 @@ TEST(LikeOps, OneOfAnotherKindIsNeitherMovedNorUsed) {
 }
 
 TEST(LikeOps, PreciseOnesOutweighTheOthers) {
-  const auto times = times_of_like_ops(std::vector<OpBelief>{{100, 1}, {130, 30}, {100, 1}});
+  const auto times = times_of_like_ops(std::vector<Belief>{{100, 1}, {130, 30}, {100, 1}});
   EXPECT_NEAR(times[1], 100, 0.5);
   EXPECT_NEAR(times[0], 100, 0.5);
 }
 
 TEST(LikeOps, TheSpreadIsWhatErrorsDoNotExplain) {
   Random random(5, 1);
-  std::vector<OpBelief> noisy;
-  std::vector<OpBelief> different;
+  std::vector<Belief> noisy;
+  std::vector<Belief> different;
   for (int i = 0; i < 400; ++i) {
     noisy.push_back({1000 + 30 * random.normal(), 30});
     different.push_back({1000 + 50 * random.normal(), 30});
   }
   EXPECT_LT(spread_of_like_ops(noisy), 12);
   EXPECT_NEAR(spread_of_like_ops(different), 40, 6);
-  EXPECT_EQ(spread_of_like_ops(std::vector<OpBelief>{{1, 1}, {100, 1}}), 0);
+  EXPECT_EQ(spread_of_like_ops(std::vector<Belief>{{1, 1}, {100, 1}}), 0);
 }
 
 TEST(LikeOps, EqualTimesAndFewOpsStayAsTheyAre) {
-  EXPECT_EQ(times_of_like_ops(std::vector<OpBelief>{}), std::vector<double>{});
-  EXPECT_EQ(times_of_like_ops(std::vector<OpBelief>{{5, 3}, {9, 3}}), (std::vector<double>{5, 9}));
-  EXPECT_EQ(times_of_like_ops(std::vector<OpBelief>(4, OpBelief{7, 0})),
-            (std::vector<double>(4, 7)));
+  EXPECT_EQ(times_of_like_ops(std::vector<Belief>{}), std::vector<double>{});
+  EXPECT_EQ(times_of_like_ops(std::vector<Belief>{{5, 3}, {9, 3}}), (std::vector<double>{5, 9}));
+  EXPECT_EQ(times_of_like_ops(std::vector<Belief>(4, Belief{7, 0})), (std::vector<double>(4, 7)));
 }
 
 }  // namespace

@@ -40,7 +40,6 @@ constexpr double kShareThatCounts = 0.02;
 constexpr double kWantedError = 0.1;
 constexpr double kDeviation = 0.05;  ///< Of the cut model from the original that is worth a note.
 constexpr std::int64_t kMostBytes = std::int64_t{256} << 20;  ///< Of the sessions of one batch.
-constexpr double kNormal95 = 1.959964;
 constexpr std::size_t kFewestLike = 5;  ///< Gaps that tell a spread to a third of itself.
 
 onnx::ObservedTensors observed_tensors(const run::Run& run) {
@@ -142,24 +141,20 @@ class CutLab {
   }
 
   /// What the ledger says of nodes [begin, end).
-  [[nodiscard]] GapBelief belief_of(std::size_t begin, std::size_t end) const {
-    GapBelief out;
+  [[nodiscard]] Belief belief_of(std::size_t begin, std::size_t end) const {
+    Belief out;
     for (std::size_t k = begin; k < end; ++k) {
       for (const auto op : node_ops_[k]) {
-        const GapBelief one = belief_of_op(op);
+        const Belief one = belief_of_op(op);
         out.time_ns += one.time_ns;
         out.error_ns = std::hypot(out.error_ns, one.error_ns);
       }
     }
     return out;
   }
-  [[nodiscard]] GapBelief belief_of_op(std::size_t op) const {
+  [[nodiscard]] Belief belief_of_op(std::size_t op) const {
     const auto& estimate = run_.ops[op].estimate;
-    if (!estimate) return {};
-    const auto time = static_cast<double>(estimate->time_ns);
-    const auto low = static_cast<double>(estimate->low_ns.value_or(estimate->time_ns));
-    const auto high = static_cast<double>(estimate->high_ns.value_or(estimate->time_ns));
-    return {time, (high - low) / (2 * kNormal95)};
+    return estimate ? ort::belief_of(*estimate) : Belief{};
   }
 
   Result<Loaded> open(std::size_t k, std::size_t padding = 0) {
@@ -336,7 +331,7 @@ class CutLab {
     Levels out = levels_of(batches_);
     out.time_ns.insert(out.time_ns.begin(), input_.call_ns);
     out.error_ns.insert(out.error_ns.begin(),
-                        (input_.call_high_ns - input_.call_low_ns) / (2 * kNormal95));
+                        error_of_interval(input_.call_low_ns, input_.call_high_ns));
     return out;
   }
 
@@ -344,7 +339,7 @@ class CutLab {
   /// the variance by which the gaps of like nodes differ beyond their errors. The lightest such
   /// nodes tell it: they have the least room to differ truly.
   [[nodiscard]] double unseen_error(const Levels& levels) const {
-    std::map<std::string, std::vector<OpBelief>> groups;
+    std::map<std::string, std::vector<Belief>> groups;
     std::size_t begin = 0;
     for (std::size_t i = 0; i < prefixes_.size(); begin = prefixes_[i++]) {
       if (prefixes_[i] - begin != 1 || node_ops_[begin].size() != 1) continue;
@@ -370,7 +365,7 @@ class CutLab {
   /// The gaps between 0 and the prefixes, as things stand; `levels` with their errors.
   [[nodiscard]] std::vector<GapTime> gaps(const Levels& levels) const {
     if (request_.method == Method::cut) return gaps_by_cuts(levels, request_.seed);
-    std::vector<GapBelief> beliefs;
+    std::vector<Belief> beliefs;
     std::size_t begin = 0;
     for (const auto end : prefixes_) {
       beliefs.push_back(belief_of(begin, end));
@@ -435,14 +430,14 @@ class CutLab {
     std::vector<std::size_t> ops;
     for (std::size_t k = begin; k < end; ++k)
       ops.insert(ops.end(), node_ops_[k].begin(), node_ops_[k].end());
-    const GapBelief before = belief_of(begin, end);
+    const Belief before = belief_of(begin, end);
     const double variance = before.error_ns * before.error_ns;
-    const double gap_error = (gap.high_ns - gap.low_ns) / (2 * kNormal95);
+    const double gap_error = error_of_interval(gap.low_ns, gap.high_ns);
     const bool settled = end - begin == 1 && ops.size() == 1 && gap.cut_share >= 0.5;
     std::vector<GapTime> found;
     double sum = 0;
     for (const auto op : ops) {
-      const GapBelief one = belief_of_op(op);
+      const Belief one = belief_of_op(op);
       const double mine = one.error_ns * one.error_ns;
       const double share = variance > 0 ? mine / variance : 1 / static_cast<double>(ops.size());
       const double time = std::max(one.time_ns + share * (gap.time_ns - before.time_ns), 0.0);

@@ -63,12 +63,10 @@ Predicted predict(const CorrectionInput& input, const Calibration& calibration) 
   return out;
 }
 
-constexpr double kNormal95 = 1.959964;
-
 /// Standard error of a median, from its interval.
 double error_of(const MedianInterval& interval) {
   if (!interval.low || !interval.high) return interval.median;
-  return (*interval.high - *interval.low) / (2 * kNormal95);
+  return error_of_interval(*interval.low, *interval.high);
 }
 
 /// The scale from what observation adds to a whole iteration; the gain from how well the sums are
@@ -165,6 +163,12 @@ void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
                   calibration.call_ns / 1000));
 }
 
+Belief belief_of(const run::Estimate& estimate) {
+  return {static_cast<double>(estimate.time_ns),
+          error_of_interval(static_cast<double>(estimate.low_ns.value_or(estimate.time_ns)),
+                            static_cast<double>(estimate.high_ns.value_or(estimate.time_ns)))};
+}
+
 std::string work_of(const run::Op& op) {
   if (!op.attributes_hash || op.outputs.empty()) return {};
   std::string out =
@@ -191,13 +195,8 @@ void share_among_like_ops(run::Run& run) {
   double after = 0;
   for (const auto& [work, members] : groups) {
     if (members.size() < 2) continue;
-    std::vector<OpBelief> beliefs;
-    for (const auto i : members) {
-      const auto& one = *run.ops[i].estimate;
-      const auto width =
-          static_cast<double>(one.high_ns.value_or(one.time_ns) - one.low_ns.value_or(one.time_ns));
-      beliefs.push_back({static_cast<double>(one.time_ns), width / (2 * kNormal95)});
-    }
+    std::vector<Belief> beliefs;
+    for (const auto i : members) beliefs.push_back(belief_of(*run.ops[i].estimate));
     const auto times = times_of_like_ops(beliefs);
     for (std::size_t k = 0; k < members.size(); ++k) {
       shared[members[k]] = times[k];

@@ -6,6 +6,7 @@
 
 #include "adapters/onnxruntime/calibrate.hpp"
 #include "adapters/onnxruntime/op_collector.hpp"
+#include "fit/belief.hpp"
 #include "neurolens/run/types.hpp"
 #include "plan/plan.hpp"
 
@@ -18,6 +19,9 @@ void estimate_observed(run::Run& run);
 /// the ledger into run.overhead. `plan` must be the one that the ops of `run` came from.
 void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
                         const Calibration& calibration, std::uint64_t seed);
+
+/// The time of an estimate with the error that its interval tells; 0 without an interval.
+[[nodiscard]] Belief belief_of(const run::Estimate& estimate);
 
 /// Equal for ops that do the same work: type, attributes, shapes, provider, number of executions.
 /// Empty where one of these is not known.
