@@ -13,16 +13,6 @@ namespace {
 
 constexpr std::size_t kHeader = 1 + sizeof(std::uint64_t);
 
-bool write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto done = write(file, bytes.data(), bytes.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(done));
-  }
-  return true;
-}
-
 template <class T>
 void put(std::string& out, T value) {
   char raw[sizeof(T)];
@@ -38,6 +28,16 @@ T get(std::string_view bytes, std::size_t at) {
 }
 
 }  // namespace
+
+bool write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto done = write(file, bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(done));
+  }
+  return true;
+}
 
 bool send_message(int pipe, MessageKind kind, std::string_view payload) {
   std::string header(1, static_cast<char>(kind));

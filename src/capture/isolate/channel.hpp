@@ -15,6 +15,9 @@ namespace neurolens::capture {
 /// Kinds of message: progress (fraction or nothing, phase), the Run as JSON, an error.
 enum class MessageKind : char { progress = 'P', run = 'R', error = 'E' };
 
+/// Writes all of it; blocks until the reader took it. False when the reader is gone.
+bool write_all(int file, std::string_view bytes);
+
 /// Writes one message; blocks until the reader took it. False when the reader is gone.
 bool send_message(int pipe, MessageKind kind, std::string_view payload);
 

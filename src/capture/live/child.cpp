@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "isolate/channel.hpp"
 #include "neurolens/base/clock.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/text.hpp"
@@ -23,22 +24,13 @@ namespace {
 constexpr std::size_t kMostKept = std::size_t{1} << 20;
 constexpr std::size_t kWordsKept = 300;
 
-/// Writes everything without the signal that a closed pipe would raise.
-bool write_all(int fd, std::string_view text) {
+/// Without the signal that a closed pipe would raise.
+bool write_quietly(int fd, std::string_view text) {
   struct sigaction ignore {};
   struct sigaction before {};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &before);
-  bool fine = true;
-  while (!text.empty()) {
-    const auto sent = write(fd, text.data(), text.size());
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) {
-      fine = false;
-      break;
-    }
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
+  const bool fine = write_all(fd, text);
   sigaction(SIGPIPE, &before, nullptr);
   return fine;
 }
@@ -117,7 +109,7 @@ bool Child::pump() {
 }
 
 Status Child::send(const std::string& line) {
-  if (write_all(in_.write_end(), line + "\n")) return {};
+  if (write_quietly(in_.write_end(), line + "\n")) return {};
   const auto end = finish();
   if (!end.ok()) return end.error();
   return Error{Errc::task_failed, "The launch ended before it was told to.", program_};
