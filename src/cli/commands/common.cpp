@@ -6,9 +6,11 @@
 
 #include "neurolens/analyze/insights.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/capture/host.hpp"
 #include "neurolens/report/findings.hpp"
 #include "neurolens/run/run.hpp"
 #include "store.hpp"
+#include "version.hpp"
 
 namespace neurolens::cli {
 
@@ -31,6 +33,14 @@ Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& t
                  "--top"};
   }
   return std::optional(rows);
+}
+
+capture::ProgramFacts facts_of(const Context& context) {
+  capture::ProgramFacts facts;
+  facts.host = capture::read_host().facts;
+  facts.neurolens_version = kVersion;
+  facts.argv = context.argv;
+  return facts;
 }
 
 Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given) {

@@ -8,6 +8,7 @@
 
 #include "command.hpp"
 #include "neurolens/analyze/summary.hpp"
+#include "neurolens/capture/program.hpp"
 #include "neurolens/report/render.hpp"
 #include "neurolens/run/types.hpp"
 
@@ -23,6 +24,9 @@ Result<LoadedRun> load_summary(Context& context, const std::string& path);
 
 /// "20", "all"; absent: 10 rows for people, all for programs. Errors: out_of_range.
 Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& text, bool json);
+
+/// What a Run says of this launch of neurolens and of the machine.
+capture::ProgramFacts facts_of(const Context& context);
 
 /// A seed as given; absent: 1. Errors: out_of_range when negative.
 Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given);

@@ -1,7 +1,6 @@
 // `neurolens profile -- PROGRAM`: an instrumented program as a Run.
 #include "profile_program.hpp"
 #include "common.hpp"
-#include "neurolens/capture/host.hpp"
 #include "neurolens/capture/program.hpp"
 
 namespace neurolens::cli {
@@ -10,10 +9,7 @@ Result<int> profile_program(Context& context, const ProgramRequest& request) {
   capture::ProgramOptions options;
   options.command = request.command;
   options.warmup = request.warmup;
-  capture::ProgramFacts facts;
-  facts.host = capture::read_host().facts;
-  facts.neurolens_version = NEUROLENS_VERSION;
-  facts.argv = context.argv;
+  capture::ProgramFacts facts = facts_of(context);
   facts.tags = request.tags;
   { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(request.output)); }
   NEUROLENS_ASSIGN(const capture::ProgramRun measured, capture::profile_program(options, facts));

@@ -2,7 +2,6 @@
 #include "profile_workload.hpp"
 
 #include "common.hpp"
-#include "neurolens/capture/host.hpp"
 #include "neurolens/workloads/workloads.hpp"
 
 namespace neurolens::cli {
@@ -18,10 +17,7 @@ std::string workload_run_path(const std::string& specification) {
 Result<int> profile_workload(Context& context, const WorkloadRequest& request) {
   auto workload = workloads::make(request.specification);
   if (!workload.ok()) return std::move(workload).error().at("--workload");
-  capture::ProgramFacts facts;
-  facts.host = capture::read_host().facts;
-  facts.neurolens_version = NEUROLENS_VERSION;
-  facts.argv = context.argv;
+  capture::ProgramFacts facts = facts_of(context);
   facts.tags = request.tags;
   { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(request.output)); }
   capture::EngineOptions options = request.options;

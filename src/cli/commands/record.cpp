@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "builtin.hpp"
-#include "neurolens/capture/host.hpp"
+#include "common.hpp"
 #include "neurolens/run/run.hpp"
 #include "record_report.hpp"
 
@@ -81,10 +81,7 @@ class Record final : public Command {
     }
     NEUROLENS_ASSIGN(const capture::Recording recording, capture::record(options_));
     if (output_) {
-      capture::ProgramFacts facts;
-      facts.host = capture::read_host().facts;
-      facts.neurolens_version = NEUROLENS_VERSION;
-      facts.argv = context.argv;
+      const capture::ProgramFacts facts = facts_of(context);
       NEUROLENS_TRY(
           run::write_file(context.files, *output_, capture::to_run(recording, options_, facts)));
     }

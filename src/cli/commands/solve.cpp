@@ -7,7 +7,6 @@
 #include "builtin.hpp"
 #include "common.hpp"
 #include "neurolens/base/text.hpp"
-#include "neurolens/capture/host.hpp"
 #include "neurolens/engines/pde/field_io.hpp"
 #include "neurolens/run/run.hpp"
 #include "neurolens/workloads/pde.hpp"
@@ -237,10 +236,7 @@ class Solve final : public Command {
     if (!run_) return pde::run_solve(request_, how);
     std::optional<pde::SolveAnswer> answer;
     const auto workload = workloads::make_solve(request_, how, settings(), answer);
-    capture::ProgramFacts facts;
-    facts.host = capture::read_host().facts;
-    facts.neurolens_version = NEUROLENS_VERSION;
-    facts.argv = context.argv;
+    const capture::ProgramFacts facts = facts_of(context);
     capture::EngineOptions options;
     options.warmup = 0;
     options.time_limit = Nanoseconds{1'000'000'000};
