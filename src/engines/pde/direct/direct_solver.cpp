@@ -166,12 +166,10 @@ Status DirectSolver::plan_division() {
     for (int j = 0; j < box_.axis[1].count; ++j)
       for (int i = 0; i < box_.axis[0].count; ++i) {
         if (i + j + k == 0 && box_.has_nullspace()) continue;
-        const double s[3] = {axis_[0].symbol[index(i)],
-                             box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
-                             box_.dimensions > 2 ? axis_[2].symbol[index(k)] : 0};
+        const auto s = symbols(i, j, k);
         double value = 0;
         double unused = 0;
-        numerator_denominator(s, value, unused);
+        numerator_denominator(s.data(), value, unused);
         value = std::fabs(value);
         largest = std::max(largest, value);
         smallest = std::min(smallest, value);

@@ -3,6 +3,7 @@
 /// last (or transforms along all axes and a division), fused so that data cross memory twice.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -58,6 +59,12 @@ class DirectSolver {
   Status plan_tridiagonal();
   Status plan_division();
   void numerator_denominator(const double* symbols, double& a, double& b) const;
+  /// Of mode (i, j, k), an axis each; 0 for axes that the box does not have.
+  [[nodiscard]] std::array<double, 3> symbols(int i, int j, int k) const {
+    return {axis_[0].symbol[static_cast<std::size_t>(i)],
+            box_.dimensions > 1 ? axis_[1].symbol[static_cast<std::size_t>(j)] : 0,
+            box_.dimensions > 2 ? axis_[2].symbol[static_cast<std::size_t>(k)] : 0};
+  }
 
   static constexpr std::size_t kLines = 16;  ///< Most lines of a batch.
   void through(const Stage& stage, const std::array<const double*, kLines>& in, std::size_t count,

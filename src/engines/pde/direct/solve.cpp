@@ -272,12 +272,10 @@ void DirectSolver::divide_axis(double* u, Workers& workers) const {
       double* at =
           u + box_.offset(box_.axis[0].first, box_.axis[1].first + j, box_.axis[2].first + k);
       for (int i = 0; i < box_.axis[0].count; ++i) {
-        const double s[3] = {axis_[0].symbol[index(i)],
-                             box_.dimensions > 1 ? axis_[1].symbol[index(j)] : 0,
-                             box_.dimensions > 2 ? axis_[2].symbol[index(k)] : 0};
+        const auto s = symbols(i, j, k);
         double a = 0;
         double b = 0;
-        numerator_denominator(s, a, b);
+        numerator_denominator(s.data(), a, b);
         const bool singular = i + j + k == 0 && box_.has_nullspace();
         at[i] = singular ? 0.0 : at[i] / a;
       }
