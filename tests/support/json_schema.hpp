@@ -2,6 +2,7 @@
 /// Judges a document by a JSON Schema with python3-jsonschema.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +34,13 @@ inline std::string schema_fault(const std::string& schema, const std::string& do
   std::filesystem::remove(said);
   if (status == 0) return "";
   return status == 77 ? "skip" : "fault: " + text;
+}
+
+/// The same as a check of a test; one without the validator counts as skipped.
+inline void expect_schema(const std::string& schema, const std::string& document) {
+  const std::string fault = schema_fault(schema, document);
+  if (fault == "skip") GTEST_SKIP() << "python3-jsonschema is not installed";
+  EXPECT_EQ(fault, "") << document.substr(0, 2000);
 }
 
 }  // namespace neurolens::test_support
