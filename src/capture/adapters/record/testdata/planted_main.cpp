@@ -1,15 +1,20 @@
 // planted shares SECONDS     four functions with 10, 20, 30 and 40 % of the time
 // planted shapes SECONDS     inlining, recursion, a shared object, two threads
-// planted work ROUNDS        a fixed amount of the same work; prints its wall and processor seconds
-// planted timer ROUNDS       the same under a bare kernel timer at 1 kHz, whose samples go nowhere
+// planted windows SECONDS LETTERS   short pieces of work in a window of SECONDS per letter, under a
+//                            bare kernel timer at 1 kHz, whose samples go nowhere, where it is `t`;
+//                            prints when it starts, then of every 10 ms: window, start in it,
+//                            duration, time lost to interrupts (ns)
 // planted allocate PAIRS     that many malloc and free, ten calls deep; prints wall and processor
-// seconds planted memory             a known script of allocations, 1,267 bytes leaked planted exit
-// N             ends with status N; planted abort; planted cat: stdin to stdout
+//                            seconds
+// planted memory             a known script of allocations, 1,267 bytes leaked
+// planted exit N             ends with status N; planted abort; planted cat: stdin to stdout
 #include <linux/perf_event.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -166,8 +171,8 @@ void planted_pool() {
   for (auto& w : workers) w.join();
 }
 
-/// What sampling costs before anything is recorded: the interrupts.
-bool start_bare_timer() {
+/// What sampling costs before anything is recorded: the interrupts. Off at first.
+int bare_timer() {
   perf_event_attr attr;
   std::memset(&attr, 0, sizeof attr);
   attr.size = sizeof attr;
@@ -177,7 +182,66 @@ bool start_bare_timer() {
   attr.sample_freq = 1000;
   attr.sample_type = PERF_SAMPLE_IP;
   attr.exclude_kernel = 1;
-  return syscall(SYS_perf_event_open, &attr, getpid(), -1, -1, 0) >= 0;
+  attr.disabled = 1;
+  return static_cast<int>(syscall(SYS_perf_event_open, &attr, getpid(), -1, -1, 0));
+}
+
+std::int64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+/// Pieces of work of about ten microseconds, added up over ten milliseconds.
+struct Group {
+  std::int64_t start_ns;
+  std::int64_t total_ns;
+  std::int64_t lost_ns;  ///< What the pieces took above their median: interrupts and what follows.
+};
+
+Group one_group(std::int64_t begin, std::vector<std::int64_t>& pieces) {
+  pieces.clear();
+  const std::int64_t start = now_ns();
+  std::int64_t t = start;
+  while (t - start < 10'000'000) {
+    planted<1>(6'000);
+    const std::int64_t end = now_ns();
+    pieces.push_back(end - t);
+    t = end;
+  }
+  const auto middle = pieces.begin() + static_cast<std::ptrdiff_t>(pieces.size() / 2);
+  std::nth_element(pieces.begin(), middle, pieces.end());
+  const std::int64_t total = t - start;
+  return {start - begin, total, total - *middle * static_cast<std::int64_t>(pieces.size())};
+}
+
+int windows(double seconds, const char* letters) {
+  const int timer = std::strchr(letters, 't') != nullptr ? bare_timer() : -1;
+  if (std::strchr(letters, 't') != nullptr && timer < 0) return 3;
+  const auto length = static_cast<std::int64_t>(seconds * 1e9);
+  const std::size_t count = std::strlen(letters);
+  std::vector<Group> groups;
+  groups.reserve(count * static_cast<std::size_t>(seconds * 110));
+  std::vector<std::int64_t> pieces;
+  const std::int64_t begin = now_ns();
+  std::printf("%lld\n", static_cast<long long>(begin));
+  std::fflush(stdout);
+  bool timed = false;
+  for (;;) {
+    const auto window = static_cast<std::size_t>((now_ns() - begin) / length);
+    if (window >= count) break;
+    if (timed != (letters[window] == 't')) {
+      timed = !timed;
+      ioctl(timer, timed ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+    }
+    groups.push_back(one_group(begin, pieces));
+  }
+  for (const Group& group : groups) {
+    std::printf("%lld %lld %lld %lld\n", static_cast<long long>(group.start_ns / length),
+                static_cast<long long>(group.start_ns % length),
+                static_cast<long long>(group.total_ns), static_cast<long long>(group.lost_ns));
+  }
+  return 0;
 }
 
 }  // namespace
@@ -187,21 +251,12 @@ int main(int argc, char** argv) {
   const double seconds = argc > 2 ? std::atof(argv[2]) : 1;
   if (std::strcmp(what, "shares") == 0) {
     while (cpu_seconds() < seconds) one_round();
-  } else if (std::strcmp(what, "work") == 0 || std::strcmp(what, "allocate") == 0 ||
-             std::strcmp(what, "timer") == 0) {
-    if (what[0] == 't' && !start_bare_timer()) return 3;
-    timespec a{}, b{};
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    if (what[0] == 'a') {
-      churn_below(10, static_cast<std::int64_t>(seconds));
-    } else {
-      for (int i = 0; i < static_cast<int>(seconds); ++i) one_round();
-    }
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    std::printf("%.6f %.6f\n",
-                static_cast<double>(b.tv_sec - a.tv_sec) +
-                    static_cast<double>(b.tv_nsec - a.tv_nsec) * 1e-9,
-                cpu_seconds());
+  } else if (std::strcmp(what, "windows") == 0 && argc > 3) {
+    return windows(seconds, argv[3]);
+  } else if (std::strcmp(what, "allocate") == 0) {
+    const std::int64_t begin = now_ns();
+    churn_below(10, static_cast<std::int64_t>(seconds));
+    std::printf("%.6f %.6f\n", static_cast<double>(now_ns() - begin) * 1e-9, cpu_seconds());
   } else if (std::strcmp(what, "shapes") == 0) {
     std::thread second([seconds] { shapes(seconds); });
     shapes(seconds);
