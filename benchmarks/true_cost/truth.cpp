@@ -48,18 +48,23 @@ Result<double> take_turn(Bench& bench) {
   return median_of(times);
 }
 
-/// The parts of `one` with `one.more` more of `kind`, spread over the places where it stands, or
+int count_of(const Case& one, const std::string& kind) {
+  return static_cast<int>(std::count_if(one.parts.begin(), one.parts.end(),
+                                        [&](const Part& p) { return kind == p.kind; }));
+}
+
+/// The parts of `one` with `count` more of `kind`, spread over the places where it stands, or
 /// over the whole when there is only one: a part beside its like finds other caches.
-std::vector<Part> longer(const Case& one, const std::string& kind) {
+std::vector<Part> longer(const Case& one, const std::string& kind, int count) {
   const auto is = [&](const Part& p) { return kind == p.kind; };
-  const int total = static_cast<int>(std::count_if(one.parts.begin(), one.parts.end(), is));
+  const int total = count_of(one, kind);
   std::vector<Part> out;
   if (total == 1) {
     const Part single = *std::find_if(one.parts.begin(), one.parts.end(), is);
     const int places = static_cast<int>(one.parts.size());
     for (int i = 0, added = 0; i < places; ++i) {
       out.push_back(one.parts[static_cast<std::size_t>(i)]);
-      for (; added < one.more * (i + 1) / places; ++added) out.push_back(single);
+      for (; added < count * (i + 1) / places; ++added) out.push_back(single);
     }
     return out;
   }
@@ -69,9 +74,40 @@ std::vector<Part> longer(const Case& one, const std::string& kind) {
     out.push_back(part);
     if (!is(part)) continue;
     ++seen;
-    for (; added < one.more * seen / total; ++added) out.push_back(part);
+    for (; added < count * seen / total; ++added) out.push_back(part);
   }
   return out;
+}
+
+/// The parts of `one` without `count` of `kind`, spread over the places where it stands.
+std::vector<Part> shorter(const Case& one, const std::string& kind, int count) {
+  const int total = count_of(one, kind);
+  std::vector<Part> out;
+  int left_out = 0;
+  int seen = 0;
+  for (const auto& part : one.parts) {
+    if (kind == part.kind && left_out < count * ++seen / total) {
+      ++left_out;
+    } else {
+      out.push_back(part);
+    }
+  }
+  return out;
+}
+
+/// Graphs with more and with less of one kind: their times lie on both sides of the case's own.
+struct Lever {
+  int more = 0;
+  int less = 0;
+};
+
+/// As many less as more where there are as many. Half of them stay: one that has lost all of
+/// its like finds other caches than in place.
+Lever lever_of(const Case& one, const std::string& kind) {
+  const int total = count_of(one, kind);
+  if (total == 1) return {one.more, 1};
+  const int both = std::min(one.more, std::max(1, total / 2));
+  return {both, both};
 }
 
 /// Median over batches with its interval; the error is what the batches differ by.
@@ -90,7 +126,12 @@ Result<Truth> truth_of(const std::shared_ptr<const ort::Library>& library, const
   std::sort(kinds.begin(), kinds.end());
   kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
   std::vector<std::string> models{encode(chain(one.dims, one.parts))};
-  for (const auto& kind : kinds) models.push_back(encode(chain(one.dims, longer(one, kind))));
+  std::vector<Lever> levers;
+  for (const auto& kind : kinds) {
+    const Lever lever = levers.emplace_back(lever_of(one, kind));
+    models.push_back(encode(chain(one.dims, longer(one, kind, lever.more))));
+    models.push_back(encode(chain(one.dims, shorter(one, kind, lever.less))));
+  }
   std::vector<std::vector<double>> slopes(kinds.size());
   std::vector<std::vector<char>> ballast;  // so that memory lies elsewhere in the next batch
   Random random(seed);
@@ -115,7 +156,9 @@ Result<Truth> truth_of(const std::shared_ptr<const ort::Library>& library, const
     const double base = median_of(times[0]);
     latencies.push_back(base);
     for (std::size_t i = 0; i < kinds.size(); ++i) {
-      slopes[i].push_back((median_of(times[i + 1]) - base) / one.more);
+      const double with = median_of(times[2 * i + 1]);
+      const double without = median_of(times[2 * i + 2]);
+      slopes[i].push_back((with - without) / (levers[i].more + levers[i].less));
     }
   }
   Truth out;

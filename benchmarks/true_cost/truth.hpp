@@ -22,8 +22,9 @@ struct Truth {
   std::map<std::string, PartTruth> parts;
 };
 
-/// Slope of unobserved latency against how many more parts of a kind the case's own graph holds (so
-/// that caches are as they are there). All graphs take turns, are loaded anew several times, and
+/// Slope of unobserved latency against how many parts of a kind the case's own graph holds, between
+/// graphs with more and with fewer of them (so that caches are as they are there). All graphs take
+/// turns, are loaded anew several times, and
 /// run in a row (see measure/visit.hpp). Errors: those of the runtime.
 [[nodiscard]] Result<Truth> truth_of(const std::shared_ptr<const ort::Library>& library,
                                      const Case& one, std::uint64_t seed);
