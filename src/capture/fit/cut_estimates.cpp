@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <numeric>
 
 #include "fit/estimates.hpp"
 #include "fit/isotonic.hpp"
@@ -18,10 +19,10 @@ constexpr std::size_t kNeighbours = 10;
 /// Fewer prefixes than this are too few to tell a constant from what they differ by.
 constexpr std::size_t kFewestForConstant = 8;
 
-std::vector<double> column_means(const std::vector<std::vector<double>>& rows) {
-  std::vector<double> out(rows.front().size(), 0);
+std::vector<double> column_means(const std::vector<Batch>& rows) {
+  std::vector<double> out(rows.front().time_ns.size(), 0);
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += row[i];
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += row.time_ns[i];
   }
   for (auto& value : out) value /= static_cast<double>(rows.size());
   return out;
@@ -54,15 +55,52 @@ Common common_of(const std::vector<double>& row, const std::vector<double>& mean
   return {y - drift * x, drift};
 }
 
-std::vector<std::vector<double>> without_common(std::vector<std::vector<double>> rows) {
-  const auto mean = column_means(rows);
-  double first = 0;
-  for (std::size_t b = 0; b < rows.size(); ++b) {
-    const Common common = common_of(rows[b], mean);
-    if (b == 0) first = common.constant / common.drift;
-    for (auto& value : rows[b]) value = (value - common.constant) / common.drift + first;
+/// A value with its standard error.
+struct Known {
+  double value = 0;
+  double error = 0;
+};
+
+/// Where the straight line through (x, y) meets x = 0: least squares; the mean where all x are one,
+/// and of two points, whose line would know no error.
+Known at_zero(const std::vector<double>& x, const std::vector<double>& y) {
+  const auto n = static_cast<double>(x.size());
+  const double mean_x = std::accumulate(x.begin(), x.end(), 0.0) / n;
+  const double mean_y = std::accumulate(y.begin(), y.end(), 0.0) / n;
+  double xx = 0, xy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    xx += (x[i] - mean_x) * (x[i] - mean_x);
+    xy += (x[i] - mean_x) * (y[i] - mean_y);
   }
-  return rows;
+  if (x.size() == 2) xx = 0;
+  const double slope = xx > 0 ? xy / xx : 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    squares += std::pow(y[i] - mean_y - slope * (x[i] - mean_x), 2);
+  }
+  const double freedom = std::max(n - (xx > 0 ? 2 : 1), 1.0);
+  const double lever = 1 / n + (xx > 0 ? mean_x * mean_x / xx : 0);
+  return {mean_y - slope * mean_x, std::sqrt(squares / freedom * lever)};
+}
+
+/// Takes out of each batch what is its own; gives the error of the constant that stays.
+double without_common(std::vector<Batch>& batches) {
+  const auto mean = column_means(batches);
+  std::vector<double> paddings;
+  std::vector<double> constants;
+  std::vector<Common> common;
+  for (const auto& batch : batches) {
+    common.push_back(common_of(batch.time_ns, mean));
+    paddings.push_back(batch.padding);
+    constants.push_back(common.back().constant / common.back().drift);
+  }
+  const Known stays = at_zero(paddings, constants);
+  for (std::size_t b = 0; b < batches.size(); ++b) {
+    for (auto& value : batches[b].time_ns) {
+      value = (value - common[b].constant) / common[b].drift + stays.value;
+    }
+  }
+  return stays.error;
 }
 
 std::vector<double> differences(const std::vector<double>& levels) {
@@ -143,15 +181,16 @@ std::vector<Belief> plausible(const Levels& levels, std::vector<Belief> beliefs)
 
 }  // namespace
 
-Levels levels_of(const std::vector<std::vector<double>>& batches) {
+Levels levels_of(const std::vector<Batch>& batches) {
   assert(batches.size() >= 2);
-  const auto rows = without_common(batches);
+  auto rows = batches;
   Levels out;
+  out.common_error_ns = without_common(rows);
   out.time_ns = column_means(rows);
   const std::size_t n = out.time_ns.size();
   std::vector<double> variance(n, 0);
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < n; ++i) variance[i] += std::pow(row[i] - out.time_ns[i], 2);
+    for (std::size_t i = 0; i < n; ++i) variance[i] += std::pow(row.time_ns[i] - out.time_ns[i], 2);
   }
   const auto count = static_cast<double>(rows.size());
   // What was taken out as common fitted one or two numbers to each row.

@@ -19,13 +19,20 @@ namespace neurolens::capture {
 struct Levels {
   std::vector<double> time_ns;
   std::vector<double> error_ns;
+  double common_error_ns = 0;  ///< Standard error of a constant that all of them share.
 };
 
-/// `batches[b][i]`: latency of prefix i in batch b. Means over batches, after what a batch has in
-/// common is taken out: drift, and from 8 prefixes on also a constant (that of the first batch
-/// stays). The error is the spread between batches, averaged over neighbouring prefixes, by the
+/// One loading of all prefixes.
+struct Batch {
+  std::vector<double> time_ns;  ///< Latency of each prefix.
+  double padding = 0;           ///< How much was added to all of them; see onnx::CutOptions.
+};
+
+/// Means over batches, after what a batch has in common is taken out: drift, and from 8 prefixes on
+/// also a constant. The constant that stays is the one that a straight line over the paddings
+/// has at 0. The error is the spread between batches, averaged over neighbouring prefixes, by the
 /// root of their number. Requires >= 2 batches of equal size.
-[[nodiscard]] Levels levels_of(const std::vector<std::vector<double>>& batches);
+[[nodiscard]] Levels levels_of(const std::vector<Batch>& batches);
 
 /// Time of a gap with its 95 % interval.
 struct GapTime {

@@ -118,7 +118,8 @@ class OnnxSession final : public Session {
                      calibration.call_ns,
                      calibration.call_low_ns,
                      calibration.call_high_ns,
-                     calibration.output_ns};
+                     calibration.output_ns,
+                     calibration.buffer_ns};
       input.unobserved_ns = median(usable_durations(run.samples.iterations, false));
       const Status cut =
           settle_by_cuts(library_, request_, input, folder.path(), optimised->graph(), run);

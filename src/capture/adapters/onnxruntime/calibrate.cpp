@@ -11,6 +11,7 @@
 #include "adapters/onnxruntime/runtime_session.hpp"
 #include "fit/order_statistics.hpp"
 #include "inputs/generate.hpp"
+#include "measure/visit.hpp"
 #include "model/model_writer.hpp"
 #include "neurolens/base/random.hpp"
 
@@ -19,12 +20,16 @@ namespace {
 
 /// One op: what the first op of a call finds cold is then in both lengths, and not in the slope.
 constexpr int kShort = 1;
+/// The shortest chain with a tensor that is neither input nor output.
+constexpr int kBuffered = 2;
 constexpr int kOutputs = 8;
 constexpr int kLong = 40;
 constexpr int kRounds = 40;
 /// Iterations of one turn: the first finds cold caches, the second settles, the others count.
 constexpr int kTurn = 5;
 constexpr int kSettle = 2;
+/// Of one without a profiler, which goes on for what a model in a row takes (see visit_for()).
+constexpr Visit kRow = visit_for(0);
 
 /// One width and rank: a chain of ops that each read the one before `inputs` times.
 struct Kind {
@@ -54,6 +59,7 @@ std::string chain(const Kind& kind, int length, bool every_output) {
 struct Latencies {
   std::vector<double> cold;
   std::vector<double> warm;
+  std::vector<double> in_a_row;
 };
 
 /// A session with what it gave.
@@ -61,12 +67,14 @@ struct Subject {
   RuntimeSession session;
   Latencies ns;
 
-  Status take_turn(const FeedSet& feeds, bool counts) {
-    for (int i = 0; i < kTurn; ++i) {
+  Status take_turn(const FeedSet& feeds, int iterations, bool counts) {
+    for (int i = 0; i < iterations; ++i) {
       NEUROLENS_ASSIGN(const auto timing, session.run(feeds));
       const auto time = static_cast<double>(timing.duration.count);
-      if (counts && i == 0) ns.cold.push_back(time);
-      if (counts && i >= kSettle) ns.warm.push_back(time);
+      if (!counts) continue;
+      if (i == 0) ns.cold.push_back(time);
+      if (i >= kSettle && i < kTurn) ns.warm.push_back(time);
+      if (i >= kRow.settle) ns.in_a_row.push_back(time);
     }
     return {};
   }
@@ -85,6 +93,9 @@ struct Bench {
 
   [[nodiscard]] double plain_ns() const {
     return (median(plain->ns.warm) + median(again->ns.warm)) / 2;
+  }
+  [[nodiscard]] double row_ns() const {
+    return (median(plain->ns.in_a_row) + median(again->ns.in_a_row)) / 2;
   }
 };
 
@@ -162,9 +173,9 @@ Slopes slopes_of(const Bench& small, const Bench& large) {
   out.point.cost_ns = std::max(reported - own, 0.0);
   out.cold_cost_ns = std::max(reported_cold - slope(cold(large), cold(small)), 0.0);
   out.outside_ns = std::max(seen - own - out.point.cost_ns, 0.0);
-  out.call_ns = std::max(small.plain_ns() - own * kShort, 0.0);
-  out.observed_call_ns =
-      std::max(median(small.watched->ns.warm) - seen * kShort - out.call_ns, 0.0);
+  out.call_ns = std::max(small.row_ns() - slope(large.row_ns(), small.row_ns()) * kShort, 0.0);
+  out.observed_call_ns = std::max(
+      median(small.watched->ns.warm) - seen * kShort - (small.plain_ns() - own * kShort), 0.0);
   return out;
 }
 
@@ -187,6 +198,8 @@ class Calibrator {
     one_output_.emplace(std::move(one));
     NEUROLENS_ASSIGN(auto every, subject(chain(kKinds[0], kOutputs, true), {}));
     every_output_.emplace(std::move(every));
+    NEUROLENS_ASSIGN(auto buffered, subject(chain(kKinds[0], kBuffered, false), {}));
+    buffered_.emplace(std::move(buffered));
     NEUROLENS_TRY(take_turns());
     return evaluate();
   }
@@ -226,11 +239,12 @@ class Calibrator {
       for (const auto at : order) {
         Bench& bench = benches_[at];
         for (auto* one : {&bench.plain, &bench.watched, &bench.again}) {
-          NEUROLENS_TRY((*one)->take_turn(*bench.feeds, round >= 0));
+          const int iterations = one == &bench.watched ? kTurn : kRow.settle + kRow.timed;
+          NEUROLENS_TRY((*one)->take_turn(*bench.feeds, iterations, round >= 0));
         }
       }
-      for (auto* one : {&one_output_, &every_output_}) {
-        NEUROLENS_TRY((*one)->take_turn(*benches_[0].feeds, round >= 0));
+      for (auto* one : {&one_output_, &every_output_, &buffered_}) {
+        NEUROLENS_TRY((*one)->take_turn(*benches_[0].feeds, kRow.settle + kRow.timed, round >= 0));
       }
     }
     return {};
@@ -262,8 +276,12 @@ class Calibrator {
     out.call_low_ns = call.low.value_or(call.median);
     out.call_high_ns = call.high.value_or(call.median);
     out.observed_call_ns = median(observed_calls);
-    out.output_ns = std::max(median(every_output_->ns.warm) - median(one_output_->ns.warm), 0.0) /
-                    (kOutputs - 1);
+    out.output_ns =
+        std::max(median(every_output_->ns.in_a_row) - median(one_output_->ns.in_a_row), 0.0) /
+        (kOutputs - 1);
+    const double buffered = median(buffered_->ns.in_a_row);
+    const double own = (benches_[1].row_ns() - buffered) / (kLong - kBuffered);
+    out.buffer_ns = std::max(buffered - benches_[0].row_ns() - own * (kBuffered - kShort), 0.0);
     out.session_luck = root_mean_square(luck) / std::sqrt(2.0);
     out.scale_spread = std::abs(median(cold));
     const double centre = median(balance);
@@ -285,6 +303,7 @@ class Calibrator {
   std::vector<Bench> benches_;
   std::optional<Subject> one_output_;    ///< A chain with its last tensor as output...
   std::optional<Subject> every_output_;  ///< ...and with all of them.
+  std::optional<Subject> buffered_;      ///< The first kind's chain of kBuffered.
 };
 
 }  // namespace

@@ -14,11 +14,13 @@ namespace neurolens::capture::ort {
 struct Calibration {
   LedgerModel inside;      ///< What an observation adds to the duration that is reported for it.
   double outside_ns = 0;   ///< What it adds besides, between ops.
-  double call_ns = 0;      ///< Unobserved cost of a call that belongs to no op.
+  double call_ns = 0;      ///< Unobserved cost of a call that belongs to no op, of one op's call.
   double call_low_ns = 0;  ///< 95 % interval of that.
   double call_high_ns = 0;
   double observed_call_ns = 0;  ///< What observation adds to a call, besides its ops.
   double output_ns = 0;         ///< What each output of the model beyond the first adds to a call.
+  double buffer_ns =
+      0;  ///< What the first tensor between two ops adds: one buffer for all of them.
   /// Two sessions of one model differ by where their memory lies: standard deviation of that,
   /// relative to latency.
   double session_luck = 0;

@@ -84,6 +84,7 @@ std::int64_t own_cache_bytes() {
 
 /// One loading of a prefix.
 struct Loaded {
+  std::size_t nodes;
   RuntimeSession session;
   Visit visit;
 };
@@ -169,7 +170,7 @@ class CutLab {
       NEUROLENS_ASSIGN(const auto timing, session.run(*input_.feeds));
       latency = static_cast<double>(timing.duration.count);
     }
-    return Loaded{std::move(session), visit_for(latency)};
+    return Loaded{k, std::move(session), visit_for(latency)};
   }
 
   /// Median of one turn. Where weights do not stay in the core's cache, the rest of the model
@@ -188,8 +189,14 @@ class CutLab {
     return median_of(times);
   }
 
-  /// Latency of each loaded prefix: median over `rounds` of turns in random order. What fetching
-  /// more than one output costs is no op's.
+  /// What the calls of a prefix of `nodes` hold beyond those of its ops and a plain call.
+  [[nodiscard]] double no_ops_ns(std::size_t nodes, std::size_t outputs) const {
+    return (static_cast<double>(outputs) - 1) * input_.output_ns +
+           (nodes > 1 ? input_.buffer_ns : 0);
+  }
+
+  /// Latency of each loaded prefix: median over `rounds` of turns in random order, without what
+  /// belongs to no op.
   Result<std::vector<double>> take_turns(const std::vector<Loaded*>& loaded, int rounds) {
     std::vector<std::vector<double>> times(loaded.size());
     std::vector<std::size_t> order(loaded.size());
@@ -204,8 +211,8 @@ class CutLab {
     }
     std::vector<double> out;
     for (std::size_t i = 0; i < loaded.size(); ++i) {
-      const auto more = static_cast<double>(loaded[i]->session.outputs().size()) - 1;
-      out.push_back(median_of(times[i]) - more * input_.output_ns);
+      const auto extra = no_ops_ns(loaded[i]->nodes, loaded[i]->session.outputs().size());
+      out.push_back(median_of(times[i]) - extra);
     }
     return out;
   }
@@ -308,7 +315,7 @@ class CutLab {
       for (const auto& row : rows) column.push_back(row[i]);
       medians.push_back(median_of(column));
     }
-    batches_.push_back(std::move(medians));
+    batches_.push_back({std::move(medians), static_cast<double>(padding)});
     return {};
   }
 
@@ -331,7 +338,8 @@ class CutLab {
     Levels out = levels_of(batches_);
     out.time_ns.insert(out.time_ns.begin(), input_.call_ns);
     out.error_ns.insert(out.error_ns.begin(),
-                        error_of_interval(input_.call_low_ns, input_.call_high_ns));
+                        std::hypot(error_of_interval(input_.call_low_ns, input_.call_high_ns),
+                                   out.common_error_ns));
     return out;
   }
 
@@ -403,7 +411,8 @@ class CutLab {
   void apply(const std::vector<GapTime>& all) {
     double total = 0;
     for (const auto& gap : all) total += gap.time_ns;
-    const double target = input_.unobserved_ns - input_.call_ns;
+    const double target =
+        input_.unobserved_ns - input_.call_ns - no_ops_ns(node_ops_.size(), /*outputs=*/1);
     if (total <= 0 || target <= 0) return;
     const double scale = target / total;
     if (std::abs(scale - 1) > kDeviation) {
@@ -472,8 +481,8 @@ class CutLab {
   CutSessions* sessions_ = nullptr;
   bool whole_first_ = false;
   std::vector<std::vector<char>> ballast_;
-  std::vector<std::size_t> prefixes_;         ///< Ascending, without 0.
-  std::vector<std::vector<double>> batches_;  ///< Latencies of `prefixes_`.
+  std::vector<std::size_t> prefixes_;  ///< Ascending, without 0.
+  std::vector<Batch> batches_;         ///< Latencies of `prefixes_`.
   std::vector<std::vector<std::size_t>> node_ops_;
 };
 

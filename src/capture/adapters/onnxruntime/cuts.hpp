@@ -20,10 +20,12 @@ struct CutInput {
   const Plan* plan = nullptr;  ///< What `run.ops` came from.
   const FeedSet* feeds = nullptr;
   double unobserved_ns = 0;  ///< Median latency of the whole model.
-  double call_ns = 0;        ///< Of which this belongs to no op, with its interval.
+  double call_ns = 0;        ///< Of which this belongs to no op (without the rest below),
+                             ///< with its interval.
   double call_low_ns = 0;
   double call_high_ns = 0;
   double output_ns = 0;  ///< What each output beyond the first adds to a call.
+  double buffer_ns = 0;  ///< What the first tensor between two ops adds to a call.
 };
 
 /// `graph` is the optimised model's that `plan` was made with.

@@ -94,8 +94,7 @@ void write_ledger(run::Run& run, const CorrectionInput& input, const Calibration
   ledger.push_back({"op", each, std::max(each * (1 - error), 0.0), each * (1 + error), events});
   ledger.push_back({"between_ops", calibration.outside_ns, std::nullopt, std::nullopt, events});
   ledger.push_back({"call", calibration.observed_call_ns, std::nullopt, std::nullopt, 1.0});
-  ledger.push_back({"unobserved_call", calibration.call_ns, calibration.call_low_ns,
-                    calibration.call_high_ns, 1.0});
+  ledger.push_back({"unobserved_call", input.call_ns, input.call_low_ns, input.call_high_ns, 1.0});
 }
 
 void move_to(run::Estimate& estimate, double time_ns) {
@@ -139,9 +138,10 @@ void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
     input.executions.push_back(run.ops[i].executions_per_iteration.value_or(1));
   }
   input.ledger = calibration.inside;
-  input.call_ns = calibration.call_ns;
-  input.call_low_ns = calibration.call_low_ns;
-  input.call_high_ns = calibration.call_high_ns;
+  const double buffer = run.ops.size() > 1 ? calibration.buffer_ns : 0;
+  input.call_ns = calibration.call_ns + buffer;
+  input.call_low_ns = calibration.call_low_ns + buffer;
+  input.call_high_ns = calibration.call_high_ns + buffer;
   input.seed = seed;
   write_ledger(run, input, calibration);
   if (input.observed_ns.empty() || input.unobserved_ns.empty()) return;
@@ -160,7 +160,7 @@ void estimate_by_ledger(run::Run& run, const Plan& plan, const OpCollector& ops,
   run.notes.push_back(
       fmt::format("{:.1f} us of a call belong to no op (binding inputs and outputs); the ops add "
                   "up to the rest.",
-                  calibration.call_ns / 1000));
+                  input.call_ns / 1000));
 }
 
 Belief belief_of(const run::Estimate& estimate) {
