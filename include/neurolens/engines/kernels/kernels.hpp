@@ -235,6 +235,11 @@ const Kernels<double>& reference_kernels<double>();
 /// As simd_kernels(), but `gemm` rounds both operands to bfloat16 (nearest even) and accumulates in
 /// float: relative error of a product of two operands <= 2^-8.
 [[nodiscard]] const Kernels<float>& bf16_kernels();
+/// simd_kernels() or, with `bf16`, bf16_kernels(), with nothing fused: epilogues, the adaptive step
+/// and Adam go over their arrays once per operation, at the same vector width. Slower and equal:
+/// what fusion is worth is measured against it. Unlike the others it keeps memory between calls,
+/// per thread, as large as the largest call.
+[[nodiscard]] const Kernels<float>& unfused_kernels(bool bf16 = false);
 /// Errors: unavailable in a build without CUDA; the sentence says what to do.
 [[nodiscard]] Result<const Kernels<float>*> cuda_kernels();
 
