@@ -15,13 +15,19 @@
 namespace neurolens::nn {
 namespace {
 
-constexpr int kGroups[3] = {0, 2, 3};  // the awake phases
+constexpr int kGroups[4] = {0, 2, 3, 1};  // the awake phases; sleepers last
+
+// Switches that change what a step costs, never its result: for measuring what they are worth.
+struct AdaptiveLayout {
+  bool compaction = true;  // false: sleepers are computed too, then masked
+  bool by_node = true;     // false: rows as the batch brings them, stream after stream
+};
 
 template <class T>
 class AdaptiveCell final : public Cell<T> {
  public:
-  AdaptiveCell(std::int64_t nodes, std::int64_t hidden, PhaseOptions phases)
-      : n_(nodes), h_(hidden), phases_(phases) {}
+  AdaptiveCell(std::int64_t nodes, std::int64_t hidden, PhaseOptions phases, AdaptiveLayout layout)
+      : n_(nodes), h_(hidden), phases_(phases), layout_(layout) {}
   std::string_view type() const override { return "adaptive"; }
   Status bind(std::int64_t inputs) override {
     inputs_ = inputs;
@@ -70,8 +76,8 @@ class AdaptiveCell final : public Cell<T> {
     if (phases_.mode == PhaseMode::controller) load_phases(p, s, t);
     if (phases_.mode == PhaseMode::dial) draw_dial(p, s, t);
     list_awake(p, s, t);
-    const std::int64_t count = t.begin[3];
-    for (int k = 0; k < 3; ++k) {
+    const std::int64_t count = t.begin[groups()];
+    for (int k = 0; k < groups(); ++k) {
       std::fill(t.gain + t.begin[k], t.gain + t.begin[k + 1], T(1) + w.phase_scale[kGroups[k]]);
     }
     kernels::AdaptiveForward<T> f;
@@ -101,13 +107,18 @@ class AdaptiveCell final : public Cell<T> {
     b.alpha = *w.alpha;
     b.v = w.read_out, b.dw_phase = x.dw, b.db_phase = x.db, b.dg = d.view, b.dv = d.read_out;
     b.dbeta = d.threshold, b.du = x.du;
-    for (int k = 0; k < 3; ++k) {
+    for (int k = 0; k < groups(); ++k) {
       const std::int64_t first = t.begin[k], count = t.begin[k + 1] - first;
       if (count == 0) continue;
       b.rows = {count, h_, n_, t.node + first, t.stream + first, t.in + first, t.out + first};
       b.q = g.wanted ? x.q : nullptr;
       b.carry = nullptr;
-      if (carried) {
+      const bool masked = kGroups[k] == 1;  // sleepers: a gradient of 0 goes through everything
+      if (masked) {
+        std::fill_n(x.masked, p.rows * n_, T(0));
+        b.dactivity = x.masked;
+      }
+      if (carried && !masked) {
         for (std::int64_t i = first; i < first + count; ++i) {
           x.carry[i] = g.dstate + (std::int64_t{t.stream[i]} * n_ + t.node[i]) * h_;
         }
@@ -120,7 +131,7 @@ class AdaptiveCell final : public Cell<T> {
       d.phase_scale[kGroups[k]] += dot(h_ * h_, w.weight, x.dw) + dot(h_, w.bias, x.db);
       p.k->axpy(h_ * h_, gain, x.dw, d.weight);
       p.k->axpy(h_, gain, x.db, d.bias);
-      if (g.wanted) carry_through_weight(p, w.weight, gain, b, x);
+      if (g.wanted && !masked) carry_through_weight(p, w.weight, gain, b, x);
     }
     *d.alpha += dot(p.rows * h_, x.du, t.u);
     for (std::int64_t i = 0; i < p.rows * h_; ++i) x.du[i] *= *w.alpha;
@@ -135,11 +146,12 @@ class AdaptiveCell final : public Cell<T> {
     return {2 * inputs_ * h_ + n_ * node, n_ * h_ + n_};
   }
   std::string plan() const override {
-    const char* mode = phases_.mode == PhaseMode::off    ? "all awake"
-                       : phases_.mode == PhaseMode::dial ? "dial, rows compacted"
-                                                         : "controller, rows compacted";
+    const std::string rows = layout_.compaction ? ", rows compacted" : ", sleepers masked";
+    const std::string mode = phases_.mode == PhaseMode::off    ? "all awake"
+                             : phases_.mode == PhaseMode::dial ? "dial" + rows
+                                                               : "controller" + rows;
     return std::string("gemm + bias (x), fused product + update + read-out per block (") + mode +
-           ")";
+           (layout_.by_node ? "" : ", rows by stream") + ")";
   }
   std::vector<std::int64_t> onnx_state() const override { return {n_ * h_}; }
   Result<std::string> to_onnx(OnnxGraph& g, const std::string& x, std::vector<std::string>& h,
@@ -205,10 +217,10 @@ class AdaptiveCell final : public Cell<T> {
           stream(c.take<std::int32_t>(rows * a.n_)),
           in(c.take<const T*>(rows * a.n_)),
           out(c.take<T*>(rows * a.n_)),
-          begin(c.take<std::int64_t>(4)) {}
+          begin(c.take<std::int64_t>(5)) {}
   };
   struct Scratch {
-    T *dw, *db, *du, *dy, *q, *back;
+    T *dw, *db, *du, *dy, *q, *back, *masked;
     T** carry;
     Scratch(Carver& c, const AdaptiveCell& a, std::int64_t rows)
         : dw(c.take<T>(a.h_ * a.h_)),
@@ -217,6 +229,7 @@ class AdaptiveCell final : public Cell<T> {
           dy(c.take<T>(rows * a.n_)),
           q(c.take<T>(rows * a.n_ * a.h_)),
           back(c.take<T>(64 * a.h_)),
+          masked(c.take<T>(a.groups() > 3 ? rows * a.n_ : 0)),
           carry(c.take<T*>(rows * a.n_)) {}
   };
   std::int64_t energy() const { return n_ * h_; }
@@ -258,15 +271,19 @@ class AdaptiveCell final : public Cell<T> {
       for (std::int64_t i = 0; i < n_; ++i) phase[i] = t.uniform[i] < limit ? T(0) : T(1);
     }
   }
+  // Awake phases, and the sleepers when they are not compacted away.
+  int groups() const { return phases_.mode != PhaseMode::off && !layout_.compaction ? 4 : 3; }
   // Rows of one node side by side, phase by phase.
   void list_awake(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
     std::int64_t count = 0;
     const bool all = phases_.mode == PhaseMode::off;
-    for (int k = 0; k < 3; ++k) {
+    const std::int64_t outer = layout_.by_node ? n_ : p.rows, inner = layout_.by_node ? p.rows : n_;
+    for (int k = 0; k < groups(); ++k) {
       t.begin[k] = count;
       if (all && k > 0) continue;
-      for (std::int64_t n = 0; n < n_; ++n) {
-        for (std::int64_t r = 0; r < p.rows; ++r) {
+      for (std::int64_t o = 0; o < outer; ++o) {
+        for (std::int64_t i = 0; i < inner; ++i) {
+          const std::int64_t n = layout_.by_node ? o : i, r = layout_.by_node ? i : o;
           if (!all && t.phase[r * n_ + n] != T(kGroups[k])) continue;
           t.node[count] = static_cast<std::int32_t>(n);
           t.stream[count] = static_cast<std::int32_t>(r);
@@ -275,7 +292,7 @@ class AdaptiveCell final : public Cell<T> {
         }
       }
     }
-    t.begin[3] = count;
+    t.begin[groups()] = count;
   }
   // Outputs, states of sleepers, and the controller's turn.
   void finish(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
@@ -344,6 +361,7 @@ class AdaptiveCell final : public Cell<T> {
 
   std::int64_t n_, h_, inputs_ = 0;
   PhaseOptions phases_;
+  AdaptiveLayout layout_;
 };
 
 template <class T>
@@ -355,13 +373,16 @@ Result<LayerPtr<T>> make_adaptive(const LayerRegistry<T>&, const json::Value& no
   RecurrentOptions options;
   options.sequences = c.flag("return_sequences", false);
   options.ticks = c.integer("ticks", 1, 1, 1 << 16);
+  AdaptiveLayout layout;
+  layout.compaction = c.flag("compaction", true);
+  layout.by_node = c.choice("row_order", {"node", "stream"}, 0) == 0;
   const json::Value* phases = c.member("phases");
   NEUROLENS_TRY(c.finish());
   PhaseOptions o;
   if (phases != nullptr) {
     NEUROLENS_ASSIGN(o, read_phases(*phases));
   }
-  return make_recurrent<T>(std::make_unique<AdaptiveCell<T>>(nodes, hidden, o), options);
+  return make_recurrent<T>(std::make_unique<AdaptiveCell<T>>(nodes, hidden, o, layout), options);
 }
 
 template <class T>
