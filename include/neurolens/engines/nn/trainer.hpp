@@ -32,6 +32,8 @@ enum class ScheduleKind : std::uint8_t { constant, step, cosine, linear };
 enum class Precision : std::uint8_t { f32, bf16 };
 /// Where kernels run. `any` takes the GPU when there is one and falls back to the CPU.
 enum class Device : std::uint8_t { any, cpu, cuda };
+/// When memory is laid out: before the first step, or anew for every step as without a plan.
+enum class PlanUse : std::uint8_t { once, every_step };
 /// Where a step's time goes.
 enum class TrainPhase : std::uint8_t { data, forward, backward, optimizer, other };
 inline constexpr std::size_t kTrainPhases = 5;
@@ -63,6 +65,10 @@ struct TrainOptions {
   double clip_norm = 1.0;  ///< Global gradient norm; 0: no clipping.
   Precision precision = Precision::f32;
   Device device = Device::any;
+  /// Both change the time of a step and never its result (beyond rounding): turned off, they show
+  /// what the optimisation is worth. See also `compaction` and `row_order` of the adaptive layer.
+  bool fusion = true;            ///< false: every operation goes over memory on its own; CPU only.
+  PlanUse plan = PlanUse::once;  ///< every_step: a step allocates.
   /// bf16 has the range of float, so 1 is right unless gradients underflow.
   double loss_scale = 1.0;
   /// Rows per shard; 0: the whole batch is one. Lower it to use threads.
@@ -84,6 +90,9 @@ struct TrainOptions {
 
 /// Reads the keys of `train: {...}`. Errors: those of Config::finish.
 [[nodiscard]] Result<TrainOptions> read_train_options(const json::Value& config);
+
+/// The kernels of these options on the CPU.
+[[nodiscard]] const kernels::Kernels<float>& cpu_kernels(const TrainOptions& options);
 
 /// The learning rate of step `step` (from 0) out of `steps`.
 [[nodiscard]] double learning_rate_at(const TrainOptions& options, std::int64_t step,

@@ -57,6 +57,8 @@ Result<TrainOptions> read_train_options(const json::Value& config) {
   o.clip_norm = c.number("clip_norm", o.clip_norm, 0, 1e12);
   o.precision = static_cast<Precision>(c.choice("precision", {"f32", "bf16"}, 0));
   o.device = static_cast<Device>(c.choice("device", {"auto", "cpu", "cuda"}, 0));
+  o.fusion = c.flag("fusion", true);
+  o.plan = static_cast<PlanUse>(c.choice("plan", {"once", "every_step"}, 0));
   o.loss_scale = c.number("loss_scale", 1.0, 1e-12, 1e12);
   o.shard_rows = c.integer("shard_rows", 0, 0, 1 << 24);
   o.seed = static_cast<std::uint64_t>(c.integer("seed", 1, 0, std::int64_t{1} << 62));
@@ -100,6 +102,12 @@ double learning_rate_at(const TrainOptions& options, std::int64_t step, std::int
       return base * (1 - (1 - s.floor_ratio) * part);
   }
   return base;
+}
+
+const kernels::Kernels<float>& cpu_kernels(const TrainOptions& options) {
+  const bool bf16 = options.precision == Precision::bf16;
+  if (!options.fusion) return kernels::unfused_kernels(bf16);
+  return bf16 ? kernels::bf16_kernels() : kernels::simd_kernels();
 }
 
 Nanoseconds StepReport::total() const {

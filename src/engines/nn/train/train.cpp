@@ -135,8 +135,7 @@ Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
   if (request.awake) result.fit.test = trainer->evaluate(*setup.data.test, *request.awake);
   result.model = setup.network.name();
   result.parameters = static_cast<std::int64_t>(setup.network.params().size());
-  result.kernels = setup.options.precision == Precision::bf16 ? kernels::bf16_kernels().name
-                                                              : kernels::simd_kernels().name;
+  result.kernels = cpu_kernels(setup.options).name;
   return result;
 }
 
@@ -149,9 +148,13 @@ Result<Evaluation> evaluate(const TrainRequest& request) {
 
 Result<std::string> explain(const TrainRequest& request) {
   NEUROLENS_ASSIGN(const Setup setup, read_setup(request));
-  const bool bf16 = setup.options.precision == Precision::bf16;
-  return explain(setup.network, setup.options.batch,
-                 bf16 ? kernels::bf16_kernels() : kernels::simd_kernels());
+  const TrainOptions& o = setup.options;
+  std::string text = explain(setup.network, o.batch, cpu_kernels(o));
+  // What can be turned off, so that `compare --live` can say what it is worth.
+  text += std::string("precision ") + (o.precision == Precision::bf16 ? "bf16" : "f32") +
+          ", fusion " + (o.fusion ? "on" : "off") + ", plan " +
+          (o.plan == PlanUse::once ? "once" : "every_step") + "\n";
+  return text;
 }
 
 Result<std::string> export_onnx(const TrainRequest& request) {

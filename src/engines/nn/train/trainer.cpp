@@ -43,9 +43,8 @@ std::int64_t count_correct(std::int64_t rows, std::int64_t classes, const float*
 
 // The GPU when it was asked for or is there, else the CPU.
 Result<const kernels::Kernels<float>*> choose_kernels(const TrainOptions& o) {
-  const auto* cpu =
-      o.precision == Precision::bf16 ? &kernels::bf16_kernels() : &kernels::simd_kernels();
-  if (o.device == Device::cpu) return cpu;
+  const auto* cpu = &cpu_kernels(o);
+  if (o.device == Device::cpu || !o.fusion) return cpu;
   auto gpu = kernels::cuda_kernels();
   if (gpu.ok() || o.device == Device::cuda) return gpu;
   return cpu;
@@ -55,7 +54,7 @@ Result<const kernels::Kernels<float>*> choose_kernels(const TrainOptions& o) {
 
 // One shard: its own plan, loss and gradient.
 struct Shard {
-  Plan<float> plan;
+  std::unique_ptr<Plan<float>> plan;
   Buffer<float> dlogits, losses, grads;
   double loss = 0;
   std::int64_t correct = 0;
@@ -95,7 +94,7 @@ struct Trainer::State {
         loader(data.train, {o.batch, o.prefetch, o.shuffle, o.seed, o.carry_state}) {
     for (std::int64_t begin = 0; begin < o.batch; begin += shard_rows) {
       shards.push_back(std::make_unique<Shard>(
-          Shard{Plan<float>(n, shard_rows, kernels),
+          Shard{std::make_unique<Plan<float>>(n, shard_rows, kernels),
                 Buffer<float>(static_cast<std::size_t>(shard_rows * classes)),
                 Buffer<float>(static_cast<std::size_t>(shard_rows)),
                 Buffer<float>(n.params().size()), 0.0, 0}));
@@ -117,13 +116,17 @@ struct Trainer::State {
     NEUROLENS_SCOPE("train.forward");
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     const std::int64_t begin = s * shard_rows, rows = std::min(shard_rows, b.rows - begin);
+    if (options.plan == PlanUse::every_step) {
+      shard.plan.reset();  // the memory goes back first, as after a step without a plan
+      shard.plan = std::make_unique<Plan<float>>(network, shard_rows, kernels);
+    }
     PassOptions pass;
     pass.seed = options.seed;
     pass.step = static_cast<std::uint64_t>(step);
     pass.streams = (options.carry_state ? row_ids.data() : b.samples) + begin;
     const float* logits =
-        shard.plan.forward(rows, b.x + begin * network.input().elements(), true, pass, states.get(),
-                           s == 0 ? network.buffers().data() : nullptr);
+        shard.plan->forward(rows, b.x + begin * network.input().elements(), true, pass,
+                            states.get(), s == 0 ? network.buffers().data() : nullptr);
     const auto scale =
         static_cast<float>(options.loss_scale / static_cast<double>(b.rows * options.accumulate));
     kernels.softmax_xent(rows, classes, logits, b.labels + begin, scale, shard.losses.data(),
@@ -136,7 +139,7 @@ struct Trainer::State {
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     // Only the first shard's buffer lives across accumulated batches; the others are added to it
     // each time.
-    shard.plan.backward(shard.dlogits.data(), shard.grads.data(), s == 0 && micro > 0);
+    shard.plan->backward(shard.dlogits.data(), shard.grads.data(), s == 0 && micro > 0);
   }
   void reduce(std::int64_t count) {
     if (count < 2) return;
@@ -428,7 +431,7 @@ Result<FitSummary> Trainer::fit(TrainObserver* observer, Attention attention) {
   summary.stalls = s.loader.ledger();
   std::size_t bytes = (s.first.size() + s.second.size()) * sizeof(float);
   for (const auto& shard : s.shards)
-    bytes += shard->plan.arena_bytes() + shard->grads.size() * sizeof(float);
+    bytes += shard->plan->arena_bytes() + shard->grads.size() * sizeof(float);
   summary.arena = Bytes{static_cast<std::int64_t>(bytes)};
   return summary;
 }
