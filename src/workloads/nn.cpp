@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kClasses = 10;
 constexpr std::int64_t kBatches = 4;  // of samples: a step never meets the batch before again
+const std::vector<std::string> kSwitch = {"on", "off"};
 
 /// A training step on random samples: what it costs does not depend on what they are.
 class TrainingStep final : public capture::EngineWorkload {
@@ -109,13 +110,15 @@ Result<std::unique_ptr<capture::EngineWorkload>> assemble(const std::string& nam
                                                           const std::string& train) {
   NEUROLENS_ASSIGN(const auto batch, options.integer("batch", 1, 1'000'000));
   NEUROLENS_ASSIGN(const auto threads, options.integer("threads", 1, 1024));
-  const std::string& precision = options.text("precision");
-  if (precision != "f32" && precision != "bf16")
-    return Error{Errc::bad_request, "`precision` is f32 or bf16.", ""};
+  NEUROLENS_TRY(options.choice("precision", {"f32", "bf16"}));
+  NEUROLENS_ASSIGN(const std::size_t fusion, options.choice("fusion", kSwitch));
+  NEUROLENS_TRY(options.choice("plan", {"once", "every_step"}));
   NEUROLENS_ASSIGN(const json::Value model, yaml::parse("layers: " + layers));
   NEUROLENS_ASSIGN(auto network, nn::Network<float>::build(model, nn::Shape{{inputs}}));
   NEUROLENS_ASSIGN(const json::Value settings,
-                   yaml::parse(fmt::format("{{precision: {}{}}}", precision, train)));
+                   yaml::parse(fmt::format("{{precision: {}, fusion: {}, plan: {}{}}}",
+                                           options.text("precision"), fusion == 0,
+                                           options.text("plan"), train)));
   NEUROLENS_ASSIGN(nn::TrainOptions how, nn::read_train_options(settings));
   how.batch = batch;
   if (threads > 1) how.shard_rows = std::max<std::int64_t>(1, batch / threads);
@@ -153,11 +156,14 @@ Result<std::unique_ptr<capture::EngineWorkload>> make_adaptive(const std::string
   NEUROLENS_ASSIGN(const double awake, options.number("awake", 0, 1));
   const std::string phases =
       awake < 1 ? fmt::format(", phases: {{mode: dial, awake_training: {}}}", awake) : "";
-  return assemble(name, options, inputs,
-                  fmt::format("[{{type: adaptive, nodes: {}, hidden: {}{}}}, {{type: linear, "
-                              "units: {}}}]",
-                              nodes, hidden, phases, kClasses),
-                  ", state: carried");
+  NEUROLENS_ASSIGN(const std::size_t compaction, options.choice("compaction", kSwitch));
+  NEUROLENS_TRY(options.choice("row_order", {"node", "stream"}));
+  return assemble(
+      name, options, inputs,
+      fmt::format("[{{type: adaptive, nodes: {}, hidden: {}, compaction: {}, "
+                  "row_order: {}{}}}, {{type: linear, units: {}}}]",
+                  nodes, hidden, compaction == 0, options.text("row_order"), phases, kClasses),
+      ", state: carried");
 }
 
 }  // namespace
@@ -169,6 +175,8 @@ std::vector<Kind> nn_kinds() {
              {"hidden", "256x128"},
              {"batch", "32"},
              {"precision", "f32"},
+             {"fusion", "on"},
+             {"plan", "once"},
              {"threads", "1"}}},
            make_mlp},
           {{"nn:adaptive",
@@ -179,6 +187,10 @@ std::vector<Kind> nn_kinds() {
              {"awake", "1"},
              {"batch", "32"},
              {"precision", "f32"},
+             {"fusion", "on"},
+             {"compaction", "on"},
+             {"row_order", "node"},
+             {"plan", "once"},
              {"threads", "1"}}},
            make_adaptive}};
 }

@@ -18,6 +18,9 @@ class Options {
   [[nodiscard]] Result<std::int64_t> integer(const std::string& key, std::int64_t low,
                                              std::int64_t high) const;
   [[nodiscard]] Result<double> number(const std::string& key, double low, double high) const;
+  /// Index of the value among `choices`.
+  [[nodiscard]] Result<std::size_t> choice(const std::string& key,
+                                           const std::vector<std::string>& choices) const;
   [[nodiscard]] const std::map<std::string, std::string>& all() const { return values_; }
 
  private:

@@ -54,6 +54,18 @@ Result<std::string> unescape(std::string_view text) {
   return out;
 }
 
+/// The way back: '%', '?', '&' and '=' as %XX.
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '%' || c == '?' || c == '&' || c == '=')
+      out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    else
+      out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::int64_t> Options::integer(const std::string& key, std::int64_t low,
@@ -85,6 +97,17 @@ Result<double> Options::number(const std::string& key, double low, double high) 
   return value;
 }
 
+Result<std::size_t> Options::choice(const std::string& key,
+                                    const std::vector<std::string>& choices) const {
+  const std::string& text = values_.at(key);
+  const auto found = std::find(choices.begin(), choices.end(), text);
+  if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
+  return Error{
+      Errc::bad_request,
+      fmt::format("`{}` is one of {}, not \"{}\".", key, fmt::join(choices, ", "), printable(text)),
+      ""};
+}
+
 std::vector<Known> known() {
   std::vector<Known> out;
   for (auto& kind : kinds()) out.push_back(std::move(kind.facts));
@@ -114,6 +137,28 @@ Result<Specification> parse(std::string_view text) {
     if (!out.options.emplace(key, std::move(value)).second) {
       return Error{Errc::bad_request, fmt::format("`{}` is given twice.", printable(key)), ""};
     }
+  }
+  return out;
+}
+
+bool is_specification(std::string_view text) {
+  const std::string_view engine = text.substr(0, text.find(':'));
+  if (engine.size() == text.size()) return false;
+  const auto all = kinds();
+  return std::any_of(all.begin(), all.end(), [&](const Kind& kind) {
+    return kind.facts.name.substr(0, kind.facts.name.find(':')) == engine;
+  });
+}
+
+Result<std::string> with_options(std::string_view specification,
+                                 const std::map<std::string, std::string>& options) {
+  NEUROLENS_ASSIGN(Specification parts, parse(specification));
+  for (const auto& [key, value] : options) parts.options[key] = value;
+  std::string out = escape(parts.name);
+  char separator = '?';
+  for (const auto& [key, value] : parts.options) {
+    out += fmt::format("{}{}={}", separator, escape(key), escape(value));
+    separator = '&';
   }
   return out;
 }

@@ -126,6 +126,40 @@ TEST(Workloads, BadSpecificationsAreRefusedByName) {
   refused("nn:mlp?hidden=12xx", Errc::bad_request, "hidden");
   refused("nn:adaptive?awake=2", Errc::out_of_range, "awake");
   refused("nn:mlp?batch=many", Errc::bad_request, "whole number");
+  refused("nn:mlp?precision=f16", Errc::bad_request, "f32, bf16");
+  refused("nn:mlp?fusion=no", Errc::bad_request, "on, off");
+  refused("nn:adaptive?compaction=1", Errc::bad_request, "compaction");
+  refused("nn:adaptive?row_order=row", Errc::bad_request, "node, stream");
+  refused("nn:mlp?plan=never", Errc::bad_request, "every_step");
+}
+
+TEST(Workloads, SwitchesOfTheTrainingStepAreKeptInTheRun) {
+  const auto options_of = [](std::string_view text) {
+    const auto run = profile(text);
+    EXPECT_TRUE(run.ok()) << text << ": " << run.error();
+    return run.ok() ? run->config.options : std::map<std::string, std::string>();
+  };
+  const auto off = options_of(
+      "nn:adaptive?fusion=off&compaction=off&row_order=stream&plan=every_step&"
+      "awake=0.5&batch=4&nodes=10");
+  EXPECT_EQ(off.at("fusion"), "off");
+  EXPECT_EQ(off.at("compaction"), "off");
+  EXPECT_EQ(off.at("row_order"), "stream");
+  EXPECT_EQ(off.at("plan"), "every_step");
+}
+
+TEST(Workloads, OptionsAreAddedToASpecification) {
+  EXPECT_TRUE(is_specification("nn:mlp"));
+  EXPECT_TRUE(is_specification("pde:no-such-thing?n=80"));
+  EXPECT_FALSE(is_specification("models/nn.onnx"));
+  EXPECT_FALSE(is_specification("c:model.onnx"));
+  const auto more =
+      with_options("pde:poisson?n=80&bc=dirichlet%3Dx", {{"n", "90"}, {"bc", "a=b&c"}});
+  ASSERT_TRUE(more.ok()) << more.error();
+  EXPECT_EQ(*more, "pde:poisson?bc=a%3Db%26c&n=90");
+  EXPECT_EQ(parse(*more)->options.at("bc"), "a=b&c");
+  EXPECT_EQ(*with_options("nn:mlp", {}), "nn:mlp");
+  EXPECT_FALSE(with_options("nn", {}).ok());
 }
 
 }  // namespace

@@ -173,6 +173,28 @@ TEST_F(Compare, ModelsAreComparedOpByOp) {
   EXPECT_GT(rules->find("rules")->as_array()->size(), 4u);
 }
 
+// An engine is compared with itself under other settings, as a whole and phase by phase.
+TEST_F(Compare, EnginesAreComparedUnderTwoSettings) {
+  const auto outcome = run({"compare", "--live", "nn:mlp?batch=4", "--b", "hidden=400x400",
+                            "--json", "--ops", "--delta", "0.5"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_schema("comparison", outcome.out);
+  const auto document = json::parse(outcome.out);
+  ASSERT_TRUE(document.ok());
+  EXPECT_GT(*document->find("total")->find("ratio")->as_double(), 1.5);
+  bool forward = false;
+  for (const auto& op : *document->find("ops")->as_array())
+    forward = forward || *op.find("name")->as_string() == "forward";
+  EXPECT_TRUE(forward) << outcome.out;
+  const auto resident = run({"compare", "--live", "nn:mlp?batch=4", "--b", "plan=every_step",
+                             "--json", "--runner", "resident", "--delta", "0.9"});
+  EXPECT_EQ(resident.status, 0) << resident.err;
+  const auto wrong = run({"compare", "--live", "nn:mlp", "--b", "fusoin=off"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("Did you mean"), std::string::npos) << wrong.err;
+  EXPECT_EQ(run({"launch", "nn:mlp", "--batch", "3"}).status, 2);
+}
+
 TEST_F(Compare, LiveFindsTwiceTheWorkAndPassesFailuresOn) {
   const std::string program = NEUROLENS_PROGRAM;
   const auto outcome =

@@ -34,6 +34,14 @@ struct Specification {
 /// Errors: bad_request with the part that is wrong.
 [[nodiscard]] Result<Specification> parse(std::string_view text);
 
+/// Whether `text` begins like a specification: ENGINE: with an engine that there is.
+[[nodiscard]] bool is_specification(std::string_view text);
+
+/// `specification` with further options "KEY=VALUE", which win over those it has. Values are taken
+/// as they are and escaped here. Errors: bad_request.
+[[nodiscard]] Result<std::string> with_options(std::string_view specification,
+                                               const std::map<std::string, std::string>& options);
+
 /// Prepares a workload: what it needs once (plans, networks, data) is done here, not in an
 /// iteration. Errors: not_found (an unknown name), bad_request and out_of_range (an unknown key or
 /// a bad value; the key is named), and those of the engines.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <numeric>
 
 #include "builtin.hpp"
@@ -7,6 +8,7 @@
 #include "neurolens/capture/live.hpp"
 #include "neurolens/capture/profile.hpp"
 #include "neurolens/run/run.hpp"
+#include "neurolens/workloads/workloads.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -46,7 +48,7 @@ class Launch final : public Command {
     return "measure a few iterations in a fresh process (what live comparisons start)";
   }
   void declare(Options& options) override {
-    options.positional("model", model_, "An ONNX model");
+    options.positional("model", model_, "An ONNX model, or an engine such as nn:mlp?batch=64");
     options.value("--kernel", "NAME", kernel_, "A built-in kernel instead of a model");
     options.value("--work", "RATIO", work_, "Loop count of the kernel, 1.05 does 5 % more");
     options.choice("--opt", {"none", "basic", "extended", "all"}, opt_, "Graph optimisation");
@@ -67,10 +69,18 @@ class Launch final : public Command {
     if (ops_ && (kernel_ || resident_))
       return Error{Errc::bad_request, "--ops goes with a model, and not with --resident.",
                    "launch"};
-    if (!kernel_) fill_request();
-    if (ops_) return run_observed(context);
-    NEUROLENS_ASSIGN(auto workload, kernel_ ? capture::kernel_workload(*kernel_, work_.value_or(1))
-                                            : capture::model_workload(request_));
+    const bool engine = model_ && workloads::is_specification(*model_);
+    if (engine && (threads_ || batch_ || sequence_ || opt_ != "all")) {
+      return Error{Errc::bad_request,
+                   "What an engine does stands in its specification, as in nn:mlp?batch=64.",
+                   *model_};
+    }
+    if (!kernel_ && !engine) fill_request();
+    if (ops_) return engine ? run_engine(context) : run_observed(context);
+    NEUROLENS_ASSIGN(auto workload, engine ? engine_workload(context)
+                                    : kernel_
+                                        ? capture::kernel_workload(*kernel_, work_.value_or(1))
+                                        : capture::model_workload(request_));
     capture::Sampler sampler(std::move(workload));
     if (resident_) {
       NEUROLENS_TRY(capture::serve_turns(sampler, [&](const std::string& line) {
@@ -98,12 +108,38 @@ class Launch final : public Command {
     request_.sequence_given = sequence_.has_value();
   }
 
+  Result<capture::Workload> engine_workload(Context& context) const {
+    NEUROLENS_ASSIGN(auto made, workloads::make(*model_));
+    const std::shared_ptr<capture::EngineWorkload> engine = std::move(made);
+    Clock& clock = context.clock;
+    return capture::Workload([engine, &clock]() -> Result<Nanoseconds> {
+      const Nanoseconds begin = clock.now();
+      NEUROLENS_TRY(engine->iterate(nullptr));
+      return clock.now() - begin;
+    });
+  }
+
+  /// Phases of an engine instead of ops of a model.
+  Result<int> run_engine(Context& context) {
+    NEUROLENS_ASSIGN(const auto engine, workloads::make(*model_));
+    capture::EngineOptions options;
+    options.iterations = kIterations;
+    options.warmup = kWarmup;
+    NEUROLENS_ASSIGN(const run::Run measured,
+                     capture::profile_engine(*engine, options, facts_of(context)));
+    return tell(context, measured);
+  }
+
   /// With the backend's profiler in every second iteration: whole iterations from the others.
   Result<int> run_observed(Context& context) {
     request_.iterations = kIterations;
     request_.warmup = kWarmup;
     request_.method = capture::Method::observed;
     NEUROLENS_ASSIGN(const run::Run measured, capture::profile_model(request_));
+    return tell(context, measured);
+  }
+
+  Result<int> tell(Context& context, const run::Run& measured) const {
     if (run_path_) NEUROLENS_TRY(run::write_file(context.files, *run_path_, measured));
     const auto& rows = measured.samples.iterations;
     std::vector<std::int64_t> samples;

@@ -12,6 +12,7 @@
 #include "neurolens/capture/peaks.hpp"
 #include "neurolens/run/run.hpp"
 #include "neurolens/run/work.hpp"
+#include "neurolens/workloads/workloads.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -27,6 +28,8 @@ Result<capture::LaunchCommand> model_command(const std::string& model,
                                              const std::vector<std::string>& settings,
                                              std::string_view option) {
   capture::LaunchCommand command{{own_program(), "launch", model}, true};
+  std::map<std::string, std::string> of_engine;
+  const bool engine = workloads::is_specification(model);
   for (const auto& text : settings) {
     const auto equals = text.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
@@ -34,8 +37,17 @@ Result<capture::LaunchCommand> model_command(const std::string& model,
           Errc::bad_request,
           fmt::format("\"{}\" is not of the form KEY=VALUE, such as opt=basic.", printable(text)),
           std::string(option)};
+    if (engine) {
+      of_engine[text.substr(0, equals)] = text.substr(equals + 1);
+      continue;
+    }
     command.command.push_back("--" + text.substr(0, equals));
     command.command.push_back(text.substr(equals + 1));
+  }
+  if (engine) {
+    NEUROLENS_ASSIGN(command.command.back(), workloads::with_options(model, of_engine));
+    // A mistake in a setting is told here, before anything is launched.
+    NEUROLENS_TRY(workloads::make(command.command.back()));
   }
   return command;
 }
