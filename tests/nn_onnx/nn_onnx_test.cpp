@@ -168,6 +168,24 @@ TEST_P(OnnxExport, AgreesWithTheEngine) {
   RecordProperty("worst", std::to_string(worst));
 }
 
+// The model takes samples as they are in the data, whatever was done to them before training.
+TEST(OnnxExportCoverage, StandardisedInputsAreTheFirstStep) {
+  const auto library = Library::open("");
+  if (!library.ok()) GTEST_SKIP() << library.error().text();
+  const Case c{"[{type: linear, units: 7}]", {2, 3}};
+  const Network<float> network = built(c);
+  const Standard standard{{1, -2, 3, 0, 5, 6}, {0.5f, 2, 1, 0, 3, 0.1f}};
+  const std::vector<float> raw = inputs(c, kRows * 6);
+  std::vector<float> x = raw;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = (x[i] - standard.mean[i % 6]) * standard.scale[i % 6];
+  const std::vector<float> ours = by_engine(network, x);
+  const std::vector<float> theirs =
+      by_runtime(**library, *to_onnx(network, &standard), network.input(), raw);
+  ASSERT_EQ(ours.size(), theirs.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], theirs[i], kMost);
+}
+
 INSTANTIATE_TEST_SUITE_P(Layers, OnnxExport, ::testing::ValuesIn(kCases));
 
 TEST(OnnxExportCoverage, EveryLayerIsTriedOrRefused) {

@@ -96,11 +96,17 @@ Message value_info(const std::string& name, const Shape& shape) {
 
 }  // namespace
 
-Result<std::string> to_onnx(const Network<float>& network) {
+Result<std::string> to_onnx(const Network<float>& network, const Standard* standard) {
   OnnxGraph graph;
+  std::string input = "x";
+  if (standard != nullptr) {
+    const auto& dims = network.input().dims;
+    input = graph.add("Sub", {input, graph.tensor("mean", dims, standard->mean.data())});
+    input = graph.add("Mul", {input, graph.tensor("scale", dims, standard->scale.data())});
+  }
   NEUROLENS_ASSIGN(
       const std::string last,
-      network.root().to_onnx(graph, "x", network.params().data(), network.buffers().data()));
+      network.root().to_onnx(graph, input, network.params().data(), network.buffers().data()));
   Message g;
   for (const auto& n : graph.nodes()) g.message(1, node(n));
   OnnxGraph::Node out{"Identity", {last}, "y", {}};

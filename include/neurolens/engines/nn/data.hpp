@@ -27,6 +27,8 @@ class Dataset {
   [[nodiscard]] virtual const Shape& sample() const = 0;
   /// Labels lie in [0, classes()).
   [[nodiscard]] virtual std::int64_t classes() const = 0;
+  /// Whether gathering computes (another number format, a scale) or only copies.
+  [[nodiscard]] virtual bool converts() const { return false; }
   /// Writes the samples `index` one after the other. Requires indices in [0, size()).
   virtual void gather(std::span<const std::int64_t> index, float* x,
                       std::int32_t* labels) const = 0;
@@ -71,20 +73,33 @@ struct DigitsOptions {
 /// Samples [size * size] in about [0, 1], ten classes in equal shares. The same on every machine.
 [[nodiscard]] std::shared_ptr<const Dataset> make_digits(const DigitsOptions& options);
 
+/// (x - mean) * scale for each element of a sample; scale is 0 where the training set is constant.
+struct Standard {
+  std::vector<float> mean, scale;
+};
+
 /// A train and a test set.
 struct DataPair {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
+  std::shared_ptr<const Standard> standard = {};  ///< What was done to both; null: nothing.
 };
+/// Both sets with each element shifted and scaled to mean 0 and standard deviation 1 over the
+/// training set. Reads the training set twice.
+[[nodiscard]] DataPair standardise(const DataPair& data);
 /// Reads `data: {kind: digits|npy|idx|csv, ...}`; see docs/guides/nn.md. Relative paths start at
 /// `base`.
 [[nodiscard]] Result<DataPair> open_data(const json::Value& config, const std::string& base);
 
-/// Where the time of one batch went.
+/// Where the time of batches went. `decode` and `copy` are spent in whichever thread gathers.
 struct StallLedger {
-  Nanoseconds wait;    ///< The consumer stood still for it.
-  Nanoseconds gather;  ///< Copying and decoding samples, in whichever thread.
+  Nanoseconds wait;          ///< The consumer stood still.
+  Nanoseconds longest_wait;  ///< For one batch.
+  Nanoseconds decode;        ///< Gathering samples that are converted on the way.
+  Nanoseconds copy;          ///< Gathering samples that are only copied.
   std::int64_t batches = 0;
+  /// Both together.
+  [[nodiscard]] Nanoseconds gather() const { return decode + copy; }
 };
 
 /// One batch, ready to use. Memory belongs to the loader and stays until the next call of next().
@@ -93,6 +108,7 @@ struct Batch {
   const float* x = nullptr;
   const std::int32_t* labels = nullptr;
   const std::uint64_t* samples = nullptr;  ///< [rows] indices into the dataset: ids of streams.
+  StallLedger ledger = {};                 ///< Of this batch.
 };
 
 struct LoaderOptions {

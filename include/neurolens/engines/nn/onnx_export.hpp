@@ -8,12 +8,15 @@
 #include <string>
 
 #include "neurolens/base/result.hpp"
+#include "neurolens/engines/nn/data.hpp"
 #include "neurolens/engines/nn/model.hpp"
 
 namespace neurolens::nn {
 
 /// The bytes of an ONNX file with input "x" [N, ...] and output "y" [N, ...], both float32.
-/// Errors: refused, naming the layer.
-[[nodiscard]] Result<std::string> to_onnx(const Network<float>& network);
+/// `standard`, when given, is the model's first step: it then takes samples as they are in the
+/// data. Errors: refused, naming the layer.
+[[nodiscard]] Result<std::string> to_onnx(const Network<float>& network,
+                                          const Standard* standard = nullptr);
 
 }  // namespace neurolens::nn

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <set>
@@ -146,6 +147,66 @@ TEST(Loader, GivesEverySampleOncePerEpochWithAnyPrefetch) {
     ASSERT_TRUE(loader.next(batch));
     EXPECT_EQ(batch.samples[0], first_order[40]);
     EXPECT_EQ(loader.ledger().batches, 34);
+    EXPECT_GT(loader.ledger().copy.count, 0);
+    EXPECT_EQ(loader.ledger().decode.count, 0);  // digits are kept as floats
+    EXPECT_EQ(loader.ledger().gather(), loader.ledger().copy);
+    EXPECT_EQ(batch.ledger.batches, 1);
+    EXPECT_LE(batch.ledger.wait, loader.ledger().longest_wait);
+    EXPECT_LE(loader.ledger().longest_wait, loader.ledger().wait);
+  }
+}
+
+// Mean 0 and deviation 1 over the training set; the test set is shifted by the same amounts, and an
+// element that never changes becomes 0 instead of infinity.
+TEST(Standardise, MeetsItsFormulaOverTheTrainingSet) {
+  const auto train =
+      make_memory_dataset(Shape{{3}}, {1, 7, 2, 3, 7, 2, 5, 7, 2, 7, 7, 8}, {0, 1, 0, 1});
+  const auto test = make_memory_dataset(Shape{{3}}, {4, 9, 0}, {1});
+  const DataPair pair = standardise({*train, *test});
+  ASSERT_NE(pair.standard, nullptr);
+  const std::int64_t index[] = {0, 1, 2, 3};
+  float x[12] = {}, y[3] = {};
+  std::int32_t labels[4] = {};
+  pair.train->gather(index, x, labels);
+  EXPECT_EQ(labels[3], 1);
+  for (int i = 0; i < 3; ++i) {
+    double mean = 0, squares = 0;
+    for (int r = 0; r < 4; ++r)
+      mean += x[3 * r + i] / 4.0, squares += x[3 * r + i] * x[3 * r + i] / 4.0;
+    EXPECT_NEAR(mean, 0, 1e-6);
+    EXPECT_NEAR(squares, i == 1 ? 0 : 1, 1e-6);
+  }
+  EXPECT_TRUE(pair.train->converts());
+  EXPECT_FALSE((*train)->converts());
+  BatchLoader loader(pair.train, {4});
+  loader.start(0);
+  Batch batch;
+  ASSERT_TRUE(loader.next(batch));
+  EXPECT_GT(batch.ledger.decode.count, 0);
+  EXPECT_EQ(batch.ledger.copy.count, 0);
+  pair.test->gather({index, 1}, y, labels);
+  EXPECT_NEAR(y[0], 0, 1e-6);  // 4 is the mean of 1, 3, 5, 7
+  EXPECT_EQ(y[1], 0);
+  EXPECT_NEAR(y[2], (0 - 3.5) / std::sqrt(6.75), 1e-6);
+}
+
+// Beyond the block in which a subset asks its base, and in any order.
+TEST(Subset, GathersManySamplesInTheOrderAsked) {
+  std::vector<float> x(200);
+  std::vector<std::int32_t> labels(200);
+  for (int i = 0; i < 200; ++i)
+    x[static_cast<std::size_t>(i)] = static_cast<float>(i), labels[static_cast<std::size_t>(i)] = i;
+  const auto base = make_memory_dataset(Shape{{1}}, x, labels);
+  std::vector<std::int64_t> back, odd;
+  for (std::int64_t i = 199; i >= 0; --i) back.push_back(i);
+  const auto subset = make_subset(*base, back);
+  for (std::int64_t i = 1; i < 200; i += 2) odd.push_back(i);
+  std::vector<float> got(100);
+  std::vector<std::int32_t> said(100);
+  subset->gather(odd, got.data(), said.data());
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(got[i], static_cast<float>(199 - odd[i]));
+    EXPECT_EQ(said[i], 199 - odd[i]);
   }
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -50,6 +51,7 @@ class ArrayDataset final : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
   const Shape& sample() const override { return sample_; }
   std::int64_t classes() const override { return classes_; }
+  bool converts() const override { return x_.element != Element::f32 || scale_ != 1.0f; }
   void gather(std::span<const std::int64_t> index, float* x, std::int32_t* labels) const override {
     const std::int64_t n = sample_.elements();
     for (const auto i : index) {
@@ -75,10 +77,16 @@ class Subset final : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(index_.size()); }
   const Shape& sample() const override { return base_->sample(); }
   std::int64_t classes() const override { return base_->classes(); }
+  bool converts() const override { return base_->converts(); }
   void gather(std::span<const std::int64_t> index, float* x, std::int32_t* labels) const override {
-    for (const auto i : index) {
-      base_->gather({&index_[static_cast<std::size_t>(i)], 1}, x, labels++);
-      x += base_->sample().elements();
+    std::array<std::int64_t, 64> block;
+    while (!index.empty()) {
+      const std::size_t n = std::min(index.size(), block.size());
+      for (std::size_t i = 0; i < n; ++i) block[i] = index_[static_cast<std::size_t>(index[i])];
+      base_->gather({block.data(), n}, x, labels);
+      x += static_cast<std::int64_t>(n) * base_->sample().elements();
+      labels += n;
+      index = index.subspan(n);
     }
   }
 
@@ -205,6 +213,7 @@ Result<DataPair> open_data(const json::Value& config, const std::string& base) {
   const std::size_t kind = c.choice("kind", {"digits", "npy", "idx", "csv"}, 0);
   const auto seed = static_cast<std::uint64_t>(c.integer("seed", 1, 0, std::int64_t{1} << 62));
   const double holdout = c.number("holdout", 0.2, 0.01, 0.99);
+  const bool standard = c.flag("standardise", false);
   std::shared_ptr<const Dataset> all;
   DigitsOptions digits;
   if (kind == 0) {
@@ -242,7 +251,7 @@ Result<DataPair> open_data(const json::Value& config, const std::string& base) {
   DataPair pair;
   pair.test = make_subset(all, {order.begin(), order.begin() + test});
   pair.train = make_subset(all, {order.begin() + test, order.end()});
-  return pair;
+  return standard ? standardise(pair) : pair;
 }
 
 }  // namespace neurolens::nn

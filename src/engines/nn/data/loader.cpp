@@ -71,10 +71,12 @@ struct BatchLoader::State {
   void work() {
     std::unique_lock lock(mutex);
     while (true) {
+      idle = true;
       changed.wait(lock, [this] {
         return stop || (running && filled < batches() &&
                         filled - consumed < static_cast<std::int64_t>(slots.size()));
       });
+      idle = false;
       if (stop) return;
       const std::int64_t batch = filled;
       filling = true;
@@ -98,7 +100,7 @@ struct BatchLoader::State {
   std::condition_variable changed;
   std::thread worker;
   std::int64_t filled = 0, consumed = 0;  // batches filled; batches whose memory is free again
-  bool running = false, stop = false, filling = false;
+  bool running = false, stop = false, filling = false, idle = false;
 };
 
 BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, LoaderOptions options)
@@ -125,21 +127,34 @@ bool BatchLoader::next(Batch& batch) {
   State& s = *state_;
   if (s.at >= s.batches()) return false;
   State::Slot& slot = s.slot_of(s.at);
+  StallLedger now;
+  now.batches = 1;
   if (s.options.prefetch == 0) {
     s.fill(s.at, slot);
-    s.ledger.wait += slot.gather;
+    now.wait = slot.gather;
   } else {
     const auto begin = SteadyClock::now();
     std::unique_lock lock(s.mutex);
     s.consumed = s.at;  // everything before this batch is free
-    s.changed.notify_all();
+    // Waking a thread costs more than a small batch, so it is done once for several of them, and
+    // without the lock that the woken thread wants.
+    if (s.idle && 2 * (s.filled - s.consumed) <= static_cast<std::int64_t>(s.slots.size())) {
+      lock.unlock();
+      s.changed.notify_all();
+      lock.lock();
+    }
     s.changed.wait(lock, [&] { return s.filled > s.at; });
-    s.ledger.wait += since(begin);
+    now.wait = since(begin);
   }
-  s.ledger.gather += slot.gather;
+  now.longest_wait = now.wait;
+  (s.data->converts() ? now.decode : now.copy) = slot.gather;
+  s.ledger.wait += now.wait;
+  s.ledger.longest_wait = std::max(s.ledger.longest_wait, now.longest_wait);
+  s.ledger.decode += now.decode;
+  s.ledger.copy += now.copy;
   ++s.ledger.batches;
   ++s.at;
-  batch = {slot.rows, slot.x.data(), slot.labels.data(), slot.samples.data()};
+  batch = {slot.rows, slot.x.data(), slot.labels.data(), slot.samples.data(), now};
   return true;
 }
 

@@ -161,7 +161,7 @@ Result<std::string> export_onnx(const TrainRequest& request) {
   NEUROLENS_ASSIGN(Setup setup, read_setup(request));
   NEUROLENS_ASSIGN(auto trainer, Trainer::create(setup.network, setup.data, setup.options));
   NEUROLENS_TRY(resume(*trainer, request.resume));
-  auto bytes = to_onnx(setup.network);
+  auto bytes = to_onnx(setup.network, setup.data.standard.get());
   if (!bytes.ok() && !request.where.empty()) return std::move(bytes).error().at(request.where);
   return bytes;
 }
@@ -192,8 +192,12 @@ std::string to_json(const TrainResult& r) {
   w.key("stalls")
       .begin_object()
       .member("batches", r.fit.stalls.batches)
-      .member("wait_ns", r.fit.stalls.wait.count);
-  w.member("gather_ns", r.fit.stalls.gather.count).end_object();
+      .member("wait_ns", r.fit.stalls.wait.count)
+      .member("longest_wait_ns", r.fit.stalls.longest_wait.count)
+      .member("gather_ns", r.fit.stalls.gather().count)
+      .member("decode_ns", r.fit.stalls.decode.count)
+      .member("copy_ns", r.fit.stalls.copy.count)
+      .end_object();
   w.member("arena_bytes", r.fit.arena.count);
   const auto memory = process_memory();
   w.key("memory_current_bytes")
