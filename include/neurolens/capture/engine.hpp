@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -110,5 +112,13 @@ struct EngineOptions {
                                               const EngineOptions& options,
                                               const ProgramFacts& facts,
                                               Clock& clock = system_clock());
+
+/// The same in a process of its own, where `prepare` is called too: memory is that of this workload
+/// alone, and a crash is an error that names `name`. Errors besides: crashed, timed_out,
+/// out_of_memory.
+[[nodiscard]] Result<run::Run> profile_engine_isolated(
+    const std::string& name,
+    const std::function<Result<std::unique_ptr<EngineWorkload>>()>& prepare,
+    const EngineOptions& options, const ProgramFacts& facts);
 
 }  // namespace neurolens::capture
