@@ -12,6 +12,8 @@ namespace {
 
 /// Streams of the seed besides those that a measurement uses itself.
 constexpr std::uint64_t kOrderStream = std::uint64_t{1} << 40;
+constexpr const char* kOption = "options.";
+constexpr const char* kTag = "tags.";
 
 bool matches(const Config& config, const Cell& cell, const Rule& rule) {
   for (const auto& [axis, wanted] : rule.values) {
@@ -49,9 +51,12 @@ bool varies(const Config& config, const std::string& axis) {
   if (axis == "threads") return a.threads.size() > 1;
   if (axis == "provider") return a.provider.size() > 1;
   if (axis == "optimisation") return a.optimisation.size() > 1;
-  return std::any_of(a.tags.begin(), a.tags.end(), [&](const auto& tag) {
-    return axis == "tags." + tag.first && tag.second.size() > 1;
-  });
+  const auto named = [&](const char* kind, const auto& list) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& one) {
+      return axis == kind + one.first && one.second.size() > 1;
+    });
+  };
+  return named(kOption, a.options) || named(kTag, a.tags);
 }
 
 }  // namespace
@@ -68,16 +73,20 @@ std::optional<std::string> axis_value(const Config& config, const Cell& cell,
   if (axis == "threads") return std::to_string(cell.threads);
   if (axis == "provider") return cell.provider;
   if (axis == "optimisation") return capture::to_string(cell.optimisation);
-  constexpr std::string_view kTag = "tags.";
-  if (!axis.starts_with(kTag)) return std::nullopt;
-  const auto tag = cell.tags.find(axis.substr(kTag.size()));
-  return tag == cell.tags.end() ? std::nullopt : std::optional(tag->second);
+  for (const auto& [kind, map] : {std::pair{std::string_view(kOption), &cell.options},
+                                  std::pair{std::string_view(kTag), &cell.tags}}) {
+    if (!axis.starts_with(kind)) continue;
+    const auto found = map->find(axis.substr(kind.size()));
+    if (found != map->end()) return found->second;
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> axis_names(const Config& config) {
   std::vector<std::string> names{"model",   "batch",    "sequence",    "precision",
                                  "threads", "provider", "optimisation"};
-  for (const auto& [key, values] : config.axes.tags) names.push_back("tags." + key);
+  for (const auto& [key, values] : config.axes.options) names.push_back(kOption + key);
+  for (const auto& [key, values] : config.axes.tags) names.push_back(kTag + key);
   return names;
 }
 
@@ -89,6 +98,10 @@ Result<std::vector<Cell>> expand(const Config& config) {
   multiply(cells, models, [](Cell& c, std::size_t m) { c.model = m; });
   for (const auto& label : a.tags) {
     multiply(cells, label.second, [&](Cell& c, const std::string& v) { c.tags[label.first] = v; });
+  }
+  for (const auto& option : a.options) {
+    multiply(cells, option.second,
+             [&](Cell& c, const std::string& v) { c.options[option.first] = v; });
   }
   multiply(cells, a.provider, [](Cell& c, const std::string& p) { c.provider = p; });
   multiply(cells, a.precision, [](Cell& c, Precision p) { c.precision = p; });
@@ -118,6 +131,16 @@ std::vector<std::size_t> order_of_round(std::size_t cells, std::uint64_t seed, s
   return order;
 }
 
+std::map<std::string, std::string> engine_options(const Config& config, const Cell& cell) {
+  const Axes defaults;
+  auto options = config.models[cell.model].options;
+  if (cell.batch) options["batch"] = std::to_string(*cell.batch);
+  if (config.axes.threads != defaults.threads) options["threads"] = std::to_string(cell.threads);
+  if (config.axes.precision != defaults.precision) options["precision"] = to_string(cell.precision);
+  for (const auto& [key, value] : cell.options) options[key] = value;
+  return options;
+}
+
 capture::CaptureRequest request_for(const Config& config, const Cell& cell,
                                     const std::string& path) {
   capture::CaptureRequest request;
@@ -141,10 +164,16 @@ capture::CaptureRequest request_for(const Config& config, const Cell& cell,
     for (const auto& [key, value] : *tags) request.tags[key] = value;
   }
   auto& command = request.command;
-  command = {"neurolens", "profile", path, "--threads", std::to_string(cell.threads)};
   const auto option = [&](const char* name, const std::string& value) {
     command.insert(command.end(), {name, value});
   };
+  if (config.models[cell.model].workload) {
+    command = {"neurolens", "profile", "--workload", path, "--seed", std::to_string(config.seed)};
+    if (config.warmup) option("--warmup", std::to_string(*config.warmup));
+    if (config.stop.iterations) option("--iterations", std::to_string(*config.stop.iterations));
+    return request;
+  }
+  command = {"neurolens", "profile", path, "--threads", std::to_string(cell.threads)};
   option("--opt", capture::to_string(cell.optimisation));
   option("--provider", cell.provider);
   option("--method", capture::to_string(config.method));

@@ -146,7 +146,8 @@ class Parser : private DocumentReader {
     const Value* list = root.find("models");
     if (list == nullptr) {
       return wrong(root, Errc::missing_key,
-                   "A matrix needs \"models\": a list such as [{zoo: lenet}, {file: m.onnx}].");
+                   "A matrix needs \"models\": a list such as [{zoo: lenet}, {file: m.onnx}, "
+                   "{workload: 'nn:mlp'}].");
     }
     if (!list->is_array() || list->as_array()->empty()) {
       return wrong(*list, list->is_array() ? Errc::out_of_range : Errc::wrong_type,
@@ -170,11 +171,23 @@ class Parser : private DocumentReader {
       spec.file = *v.as_string();
     } else {
       NEUROLENS_TRY(want_object(v, "A model"));
-      NEUROLENS_TRY(known_keys(v, {"zoo", "file", "name", "int8", "tags"}));
-      if ((v.find("zoo") != nullptr) == (v.find("file") != nullptr))
-        return wrong(v, Errc::missing_key, "A model needs exactly one of \"zoo\" and \"file\".");
-      for (const auto& [key, target] : {std::pair{"zoo", &spec.zoo}, std::pair{"file", &spec.file},
-                                        std::pair{"int8", &spec.int8}}) {
+      NEUROLENS_TRY(known_keys(v, {"zoo", "file", "workload", "name", "int8", "options", "tags"}));
+      const auto count = [&](const char* key) { return v.find(key) != nullptr ? 1 : 0; };
+      if (count("zoo") + count("file") + count("workload") != 1) {
+        return wrong(v, Errc::missing_key,
+                     "A model needs exactly one of \"zoo\", \"file\" and \"workload\".");
+      }
+      for (const char* key : {"int8", "options"}) {
+        const bool of_engine = key == std::string_view("options");
+        if (count(key) == 1 && of_engine != (count("workload") == 1)) {
+          return wrong(*v.find(key), Errc::bad_request,
+                       fmt::format("\"{}\" goes with {}.", key,
+                                   of_engine ? "a workload" : "a model, not a workload"));
+        }
+      }
+      for (const auto& [key, target] :
+           {std::pair{"zoo", &spec.zoo}, std::pair{"file", &spec.file},
+            std::pair{"workload", &spec.workload}, std::pair{"int8", &spec.int8}}) {
         const Value* found = v.find(key);
         if (found == nullptr) continue;
         NEUROLENS_ASSIGN(*target, text(*found, key));
@@ -184,13 +197,29 @@ class Parser : private DocumentReader {
       if (const Value* tags = v.find("tags")) {
         NEUROLENS_ASSIGN(spec.tags, labels(*tags));
       }
+      if (const Value* options = v.find("options")) {
+        NEUROLENS_TRY(want_object(*options, "\"options\""));
+        for (const auto& [key, value] : *options->as_object()) {
+          NEUROLENS_ASSIGN(spec.options[key], option_value(value, key));
+        }
+      }
     }
-    spec.name = spec.zoo ? *spec.zoo : stem(*spec.file);
+    spec.name = spec.zoo ? *spec.zoo : spec.workload ? *spec.workload : stem(*spec.file);
     if (const Value* name = v.find("name")) {
       NEUROLENS_ASSIGN(spec.name, label(*name, "name"));
     }
     if (spec.name.empty()) return wrong(v, Errc::out_of_range, "The model has no name.");
     return spec;
+  }
+
+  /// An option of an engine: text, a number or true and false, as they are written.
+  Result<std::string> option_value(const Value& v, std::string_view key) const {
+    if (const auto* s = v.as_string()) return *s;
+    if (const auto b = v.as_bool()) return std::string(*b ? "on" : "off");
+    if (const auto i = v.as_int()) return std::to_string(*i);
+    if (const auto d = v.as_double()) return shortest(*d);
+    return wrong(v, Errc::wrong_type,
+                 fmt::format("The option \"{}\" must be a text or a number.", printable(key)));
   }
 
   /// The values of an axis; `read` makes one. Not empty, no value twice.
@@ -243,8 +272,10 @@ class Parser : private DocumentReader {
 
   Status axes(const Value& v) {
     NEUROLENS_TRY(want_object(v, "\"axes\""));
-    NEUROLENS_TRY(known_keys(
-        v, {"batch", "sequence", "precision", "threads", "provider", "optimisation", "tags"}));
+    axes_ = &v;
+    NEUROLENS_TRY(known_keys(v, {"batch", "sequence", "precision", "threads", "provider",
+                                 "optimisation", "options", "tags"}));
+    NEUROLENS_TRY(axes_fit_models(v));
     cells_ = static_cast<std::int64_t>(out_.models.size());
     NEUROLENS_TRY(count_cells(v, 1));
     const auto size = [&](std::string_view key) {
@@ -269,7 +300,45 @@ class Parser : private DocumentReader {
         NEUROLENS_TRY(
             axis(list, key, a.optimisation, [&](const Value& i) { return optimisation(i); }));
       }
+      if (key == "options") NEUROLENS_TRY(option_axes(list));
       if (key == "tags") NEUROLENS_TRY(tag_axes(list));
+    }
+    return {};
+  }
+
+  /// Options mean nothing to models, and some axes nothing to engines.
+  Status axes_fit_models(const Value& v) const {
+    const auto engines = std::count_if(out_.models.begin(), out_.models.end(),
+                                       [](const ModelSpec& m) { return m.workload.has_value(); });
+    const Value* options = v.find("options");
+    if (options != nullptr && engines != static_cast<std::ptrdiff_t>(out_.models.size())) {
+      return wrong(*options, Errc::bad_request,
+                   "The axis \"options\" is for engines: every model of such a matrix must be a "
+                   "\"workload\".");
+    }
+    for (const char* key : {"sequence", "provider", "optimisation"}) {
+      if (engines > 0 && v.find(key) != nullptr) {
+        return wrong(*v.find(key), Errc::bad_request,
+                     fmt::format("The axis \"{}\" is not for engines; their settings are an axis "
+                                 "of \"options\".",
+                                 key));
+      }
+    }
+    return {};
+  }
+
+  Status option_axes(const Value& v) {
+    NEUROLENS_TRY(want_object(v, "The axis \"options\""));
+    for (const auto& [key, list] : *v.as_object()) {
+      for (const char* own : {"batch", "threads", "precision"}) {
+        if (key == own && axes_->find(own) != nullptr) {
+          return wrong(list, Errc::duplicate_name,
+                       fmt::format("\"{}\" is an axis of its own already.", own));
+        }
+      }
+      out_.axes.options.emplace_back(key, std::vector<std::string>());
+      NEUROLENS_TRY(axis(list, key, out_.axes.options.back().second,
+                         [&, name = key](const Value& i) { return option_value(i, name); }));
     }
     return {};
   }
@@ -344,6 +413,9 @@ class Parser : private DocumentReader {
     if (axis == "optimisation") {
       for (const auto o : a.optimisation) values.emplace_back(capture::to_string(o));
     }
+    for (const auto& [key, list] : a.options) {
+      if (axis == "options." + key) values = list;
+    }
     for (const auto& [key, list] : a.tags) {
       if (axis == "tags." + key) values = list;
     }
@@ -352,6 +424,7 @@ class Parser : private DocumentReader {
 
   Config out_;
   std::int64_t cells_ = 1;
+  const Value* axes_ = nullptr;  ///< The section "axes".
 };
 
 void write_tags(json::Writer& w, const std::map<std::string, std::string>& tags) {
@@ -385,13 +458,18 @@ void write_axes(json::Writer& w, const Axes& a) {
   write_list(w, "provider", a.provider, std::identity());
   write_list(w, "optimisation", a.optimisation,
              [](capture::OptLevel o) { return capture::to_string(o); });
-  w.key("tags").begin_array();
-  for (const auto& [key, values] : a.tags) {
-    w.begin_object();
-    write_list(w, key, values, std::identity());
-    w.end_object();
-  }
-  w.end_array().end_object();
+  const auto named = [&](const char* kind, const auto& lists) {
+    w.key(kind).begin_array();
+    for (const auto& [key, values] : lists) {
+      w.begin_object();
+      write_list(w, key, values, std::identity());
+      w.end_object();
+    }
+    w.end_array();
+  };
+  if (!a.options.empty()) named("options", a.options);
+  named("tags", a.tags);
+  w.end_object();
 }
 
 }  // namespace
@@ -425,6 +503,10 @@ std::string content_hash(const Config& config) {
     w.begin_object().member("name", m.name).member("zoo", m.zoo).member("file", m.file);
     w.member("int8", m.int8).key("tags");
     write_tags(w, m.tags);
+    if (m.workload) {
+      w.member("workload", m.workload).key("options");
+      write_tags(w, m.options);
+    }
     w.end_object();
   }
   w.end_array().key("tags");

@@ -100,6 +100,20 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"- 1\n", Errc::wrong_type, "line 1, column 1", "map"},
         Refusal{"seed: 1\n", Errc::missing_key, "line 1, column 1", "models"},
         Refusal{"models: []\n", Errc::out_of_range, "line 1, column 9", "at least one"},
+        Refusal{"models: [{workload: a, file: b}]\n", Errc::missing_key, "line 1, column 10",
+                "one of"},
+        Refusal{"models: [{workload: 'nn:mlp', int8: b}]\n", Errc::bad_request, "line 1, column 37",
+                "not a workload"},
+        Refusal{"models: [{file: a, options: {n: 1}}]\n", Errc::bad_request, "line 1, column 29",
+                "workload"},
+        Refusal{"models: [{workload: 'nn:mlp'}, m.onnx]\naxes:\n  options: {n: [1]}\n",
+                Errc::bad_request, "line 3, column 12", "every model"},
+        Refusal{"models: [{workload: 'nn:mlp'}]\naxes:\n  provider: [cpu]\n", Errc::bad_request,
+                "line 3, column 13", "provider"},
+        Refusal{"models: [{workload: 'nn:mlp'}]\naxes:\n  batch: [1]\n  options: {batch: [2]}\n",
+                Errc::duplicate_name, "line 4, column 20", "axis of its own"},
+        Refusal{"models: [{workload: 'nn:mlp'}]\naxes:\n  options: {hidden: [[1]]}\n",
+                Errc::wrong_type, "line 3, column 22", "text or a number"},
         Refusal{"models: [{zoo: a, file: b}]\n", Errc::missing_key, "line 1, column 10", "one of"},
         Refusal{"models: [a/m.onnx, b/m.onnx]\n", Errc::duplicate_name, "line 1, column 20", "m"},
         Refusal{"models: [m.onnx]\naxes:\n  batch: []\n", Errc::out_of_range, "line 3, column 10",
@@ -160,6 +174,36 @@ TEST(Cells, RoundsAreShuffledAnewAndReproducible) {
   EXPECT_EQ(order_of_round(100, 1, 0), first);
   EXPECT_NE(order_of_round(100, 1, 1), first);
   EXPECT_NE(order_of_round(100, 2, 0), first);
+}
+
+TEST(Cells, EnginesTakeOptionsFromTheModelTheAxesAndTheOptionAxes) {
+  const auto config = parse_config(R"(
+models:
+  - {workload: 'nn:adaptive', options: {inputs: 64, nodes: 5}}
+axes:
+  batch: [8]
+  options: {nodes: [10, 20], awake: [1, 0.5], fusion: [true, off]}
+exclude:
+  - {options.awake: 0.5, options.nodes: 20}
+)",
+                                   "m.yaml");
+  ASSERT_TRUE(config.ok()) << config.error();
+  const auto cells = expand(*config);
+  ASSERT_TRUE(cells.ok()) << cells.error();
+  EXPECT_EQ(cells->size(), 6U);
+  EXPECT_EQ(cells->front().key,
+            "model=nn:adaptive options.nodes=10 options.awake=1 options.fusion=on");
+  const auto options = engine_options(*config, cells->front());
+  // Neither threads nor precision: the matrix does not name them, and not every engine has them.
+  EXPECT_EQ(
+      options,
+      (std::map<std::string, std::string>{
+          {"awake", "1"}, {"batch", "8"}, {"fusion", "on"}, {"inputs", "64"}, {"nodes", "10"}}));
+  const auto request = request_for(*config, cells->front(), "nn:adaptive?nodes=10");
+  EXPECT_EQ(request.model_path, "nn:adaptive?nodes=10");
+  EXPECT_EQ(request.command[2], "--workload");
+  EXPECT_NE(content_hash(*config),
+            content_hash(*parse_config("models: [{workload: 'nn:adaptive'}]\n", "m.yaml")));
 }
 
 TEST(Cells, RequestCarriesSettingsAndTags) {

@@ -140,7 +140,8 @@ class Matrix {
     NEUROLENS_ASSIGN(const std::string path, workshop_.model_file(config_, cells_[c]));
     auto request = request_for(config_, cells_[c], path);
     request.attention = options_.attention;
-    return workshop_.measure(request);
+    return config_.models[cells_[c].model].workload ? workshop_.measure_engine(request)
+                                                    : workshop_.measure(request);
   }
 
   struct Spent {

@@ -21,7 +21,13 @@ class PlantedWorkshop final : public Workshop {
   Result<std::string> model_file(const Config& config, const Cell& cell) override {
     if (cell.precision == Precision::int8)
       return Error{Errc::unavailable, "int8 is not available here: no quantised model.", ""};
+    if (const auto& engine = config.models[cell.model].workload)
+      return *engine + "?" + engine_options(config, cell).at("nodes");
     return config.models[cell.model].name + ".onnx";
+  }
+  Result<run::Run> measure_engine(const capture::CaptureRequest& request) override {
+    engines.push_back(request.model_path);
+    return measure(request);
   }
   Result<run::Run> measure(const capture::CaptureRequest& request) override {
     ++measured;
@@ -54,6 +60,7 @@ class PlantedWorkshop final : public Workshop {
   std::vector<std::string> order;
   Random random{3};
   double noise = 0;
+  std::vector<std::string> engines;
   int measured = 0;
   int cancel_at = -1;
   bool full = false;
@@ -99,6 +106,14 @@ axes:
 exclude:
   - {model: bad, precision: int8}
 )";
+
+TEST_F(MatrixTest, EnginesAreMeasuredAsEnginesWithTheOptionsOfTheCell) {
+  configure("models: [{workload: 'nn:adaptive'}]\naxes: {options: {nodes: [5, 7]}}\n");
+  const auto result = run();
+  ASSERT_TRUE(result.ok()) << result.error();
+  std::sort(workshop_.engines.begin(), workshop_.engines.end());
+  EXPECT_EQ(workshop_.engines, (std::vector<std::string>{"nn:adaptive?5", "nn:adaptive?7"}));
+}
 
 TEST_F(MatrixTest, AFailingCellIsARowAndTheRestGoesOn) {
   configure(kSix);

@@ -163,11 +163,18 @@ Result<std::string> with_options(std::string_view specification,
   return out;
 }
 
-Result<std::unique_ptr<capture::EngineWorkload>> make(std::string_view text) {
+namespace {
+
+/// The kind that a specification names, and its options with the defaults of the others.
+struct Resolved {
+  Kind kind;
+  Options options;
+};
+
+Result<Resolved> resolve(std::string_view text) {
   NEUROLENS_ASSIGN(const Specification wanted, parse(text));
-  const std::vector<Kind> all = kinds();
   std::vector<std::string> names;
-  for (const Kind& kind : all) {
+  for (Kind& kind : kinds()) {
     names.push_back(kind.facts.name);
     if (kind.facts.name != wanted.name) continue;
     auto values = kind.facts.defaults;
@@ -183,12 +190,23 @@ Result<std::unique_ptr<capture::EngineWorkload>> make(std::string_view text) {
       }
       place->second = value;
     }
-    return kind.prepare(wanted.name, Options(std::move(values)));
+    return Resolved{std::move(kind), Options(std::move(values))};
   }
   return Error{Errc::not_found,
                fmt::format("There is no workload \"{}\".{} There are: {}.", printable(wanted.name),
                            did_you_mean(wanted.name, names), listed(names)),
                ""};
+}
+
+}  // namespace
+
+Status check(std::string_view text) {
+  return resolve(text).status();
+}
+
+Result<std::unique_ptr<capture::EngineWorkload>> make(std::string_view text) {
+  NEUROLENS_ASSIGN(const Resolved resolved, resolve(text));
+  return resolved.kind.prepare(resolved.kind.facts.name, resolved.options);
 }
 
 }  // namespace neurolens::workloads

@@ -160,6 +160,9 @@ TEST(Workloads, OptionsAreAddedToASpecification) {
   EXPECT_EQ(parse(*more)->options.at("bc"), "a=b&c");
   EXPECT_EQ(*with_options("nn:mlp", {}), "nn:mlp");
   EXPECT_FALSE(with_options("nn", {}).ok());
+  EXPECT_TRUE(check("nn:mlp?batch=nonsense").ok());  // only names are looked at
+  EXPECT_EQ(check("nn:mlp?bacth=3").error().code, Errc::bad_request);
+  EXPECT_EQ(check("nn:mpl").error().code, Errc::not_found);
 }
 
 }  // namespace

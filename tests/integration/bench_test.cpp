@@ -130,6 +130,33 @@ TEST_F(Bench, ADryRunShowsEveryCellAndLeavesNothing) {
   EXPECT_EQ(names(), (std::vector<std::string>{"m.yaml"}));
 }
 
+// Engines need no runtime: options as axes, threads, a scaling over a size, and Runs with phases.
+TEST_F(Bench, MeasuresEnginesOverTheirOptions) {
+  write("e.yaml",
+        "name: e\nrepeats: 2\nwarmup: 1\nstop: {iterations: 12}\nmodels: [{workload: "
+        "'nn:adaptive', options: {inputs: 8, hidden: 8}}]\naxes:\n  batch: [4]\n  threads: [1, "
+        "2]\n  options: {nodes: [4, 64]}\n");
+  const auto outcome = run({"bench", "e.yaml", "--out", "out", "--store", "store", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err << outcome.out;
+  const std::string fault = test_support::schema_fault("schema/bench.schema.json", outcome.out);
+  EXPECT_TRUE(fault.empty() || fault == "skip") << fault;
+  const auto result = json::parse(outcome.out);
+  ASSERT_TRUE(result.ok());
+  ASSERT_EQ(result->find("cells")->as_array()->size(), 4U);
+  const auto& cell = result->find("cells")->as_array()->front();
+  EXPECT_EQ(*cell.find("axes")->find("options.nodes")->as_string(), "4");
+  EXPECT_GT(cell.find("throughput_per_second")->as_double().value_or(0), 0);
+  EXPECT_GT(cell.find("host_peak_bytes")->as_double().value_or(0), 0);
+  EXPECT_EQ(*result->find("scaling")->find("size")->as_array()->front().find("axis")->as_string(),
+            "options.nodes");
+  const auto kept_runs = run({"ls", "--json", "--store", "store", "--tag", "bench=e"});
+  EXPECT_NE(kept_runs.out.find("nn:adaptive"), std::string::npos) << kept_runs.out;
+  write("typo.yaml", "models: [{workload: 'nn:adaptive'}]\naxes: {options: {nodse: [1]}}\n");
+  const auto typo = run({"bench", "typo.yaml", "--store", "store", "--dry-run"});
+  EXPECT_EQ(typo.status, 2);
+  EXPECT_NE(typo.err.find("Did you mean \"nodes\"?"), std::string::npos) << typo.err;
+}
+
 // A model quantised for real: cells of int8 run it by the runtime's own quantised operators.
 TEST_F(Bench, MeasuresInt8ByQuantisedOperatorsOfTheRuntime) {
   need_runtime();

@@ -22,14 +22,15 @@ struct Cell {
   std::int64_t threads = 1;
   std::string provider;
   capture::OptLevel optimisation = capture::OptLevel::all;
-  std::map<std::string, std::string> tags;  ///< Of the tag axes only.
+  std::map<std::string, std::string> options;  ///< Of the axes of options only.
+  std::map<std::string, std::string> tags;     ///< Of the tag axes only.
   /// "model=lenet batch=4 threads=2": the model and every axis with more than one value. Unique in
   /// the matrix, and the same whenever the configuration is.
   std::string key;
 };
 
 /// Value of an axis ("model", "batch", "sequence", "precision", "threads", "provider",
-/// "optimisation", "tags.KEY") as text; nullopt where the cell leaves it open.
+/// "optimisation", "options.KEY", "tags.KEY") as text; nullopt where the cell leaves it open.
 [[nodiscard]] std::optional<std::string> axis_value(const Config& config, const Cell& cell,
                                                     const std::string& axis);
 /// Names of all axes of a matrix, tag axes last.
@@ -44,7 +45,13 @@ struct Cell {
 [[nodiscard]] std::vector<std::size_t> order_of_round(std::size_t cells, std::uint64_t seed,
                                                       std::int64_t round);
 
-/// The request for one launch of a cell; `path` is the model in the cell's precision. What
+/// Options of the cell's engine: those of the model, then what batch, threads and precision say
+/// where the matrix names them, then the axes of options.
+[[nodiscard]] std::map<std::string, std::string> engine_options(const Config& config,
+                                                                const Cell& cell);
+
+/// The request for one launch of a cell; `path` is the model in the cell's precision, or the
+/// specification of an engine. What
 /// reproduces it as a command line is kept in the request.
 [[nodiscard]] capture::CaptureRequest request_for(const Config& config, const Cell& cell,
                                                   const std::string& path);

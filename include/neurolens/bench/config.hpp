@@ -29,9 +29,11 @@ enum class Precision : std::uint8_t {
 
 /// One value of the model axis.
 struct ModelSpec {
-  std::string name;                         ///< Unique in the matrix; names its cells.
-  std::optional<std::string> zoo;           ///< An architecture that `neurolens zoo list` names, or
-  std::optional<std::string> file;          ///< an .onnx file. Exactly one of both.
+  std::string name;                     ///< Unique in the matrix; names its cells.
+  std::optional<std::string> zoo;       ///< An architecture that `neurolens zoo list` names, or
+  std::optional<std::string> file;      ///< an .onnx file, or
+  std::optional<std::string> workload;  ///< an engine such as nn:mlp. Exactly one of the three.
+  std::map<std::string, std::string> options;  ///< Of the engine, the same in every cell.
   std::optional<std::string> int8;          ///< A quantised .onnx file for cells of precision int8.
   std::map<std::string, std::string> tags;  ///< For every Run of this model.
 };
@@ -45,13 +47,15 @@ struct Axes {
   std::vector<std::int64_t> threads{1};
   std::vector<std::string> provider{"cpu"};
   std::vector<capture::OptLevel> optimisation{capture::OptLevel::all};
+  /// Options of engines by name; every combination is a cell of its own.
+  std::vector<std::pair<std::string, std::vector<std::string>>> options;
   /// A label per key; every combination is a cell of its own. Two values of a label measure the
   /// same thing twice, interleaved: a control.
   std::vector<std::pair<std::string, std::vector<std::string>>> tags;
 };
 
-/// Picks cells: axis ("model", "batch", ..., or "tags.KEY") -> values, as text. A cell matches when
-/// every axis named here has one of its values.
+/// Picks cells: axis ("model", "batch", ..., "options.KEY" or "tags.KEY") -> values, as text. A
+/// cell matches when every axis named here has one of its values.
 struct Rule {
   std::map<std::string, std::vector<std::string>> values;
 };

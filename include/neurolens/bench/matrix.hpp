@@ -36,12 +36,15 @@ struct Launch {
 class Workshop {
  public:
   virtual ~Workshop() = default;
-  /// REQUIRED. The file of the cell's model in the cell's precision, made when it is not there yet.
+  /// REQUIRED. The file of the cell's model in the cell's precision, made when it is not there yet;
+  /// for an engine its specification with the cell's options.
   /// Errors: unavailable where the precision cannot be had, with the reason; any other one fails
   /// the cell alike.
   [[nodiscard]] virtual Result<std::string> model_file(const Config& config, const Cell& cell) = 0;
   /// REQUIRED. One measurement, as capture::profile_model() does it. An error fails the cell.
   [[nodiscard]] virtual Result<run::Run> measure(const capture::CaptureRequest& request) = 0;
+  /// REQUIRED. The same for an engine; request.model_path is its specification.
+  [[nodiscard]] virtual Result<run::Run> measure_engine(const capture::CaptureRequest& request) = 0;
   /// REQUIRED. Keeps a Run durably. An error ends the matrix: what cannot be kept need not be
   /// measured.
   [[nodiscard]] virtual Result<Launch> keep(const run::Run& run) = 0;

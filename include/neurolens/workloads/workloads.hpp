@@ -42,6 +42,9 @@ struct Specification {
 [[nodiscard]] Result<std::string> with_options(std::string_view specification,
                                                const std::map<std::string, std::string>& options);
 
+/// Whether name and keys are known, without preparing anything. Errors: not_found, bad_request.
+[[nodiscard]] Status check(std::string_view text);
+
 /// Prepares a workload: what it needs once (plans, networks, data) is done here, not in an
 /// iteration. Errors: not_found (an unknown name), bad_request and out_of_range (an unknown key or
 /// a bad value; the key is named), and those of the engines.

@@ -8,6 +8,7 @@
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/report/table.hpp"
+#include "neurolens/workloads/workloads.hpp"
 #include "store.hpp"
 
 namespace neurolens::cli {
@@ -55,6 +56,7 @@ class Bench final : public Command {
     NEUROLENS_ASSIGN(const std::string text, context.files.read(config_path_));
     NEUROLENS_ASSIGN(const auto config, bench::parse_config(text, config_path_));
     NEUROLENS_ASSIGN(const auto cells, bench::expand(config));
+    NEUROLENS_TRY(check_engines(config, cells));
     const std::string folder = out_.value_or(config.name + ".bench");
     if (dry_run_) return show_plan(context, config, cells);
     NEUROLENS_ASSIGN(auto store, open_store(context, store_, true));
@@ -69,6 +71,18 @@ class Bench final : public Command {
   }
 
  private:
+  /// Every cell of an engine names one that there is, with options that it has.
+  static Status check_engines(const bench::Config& config, const std::vector<bench::Cell>& cells) {
+    for (const auto& cell : cells) {
+      const auto& engine = config.models[cell.model].workload;
+      if (!engine) continue;
+      const auto text = workloads::with_options(*engine, bench::engine_options(config, cell));
+      const Status known = text.ok() ? workloads::check(*text) : Status(text.error());
+      if (!known.ok()) return Error(known.error()).at(config.file);
+    }
+    return {};
+  }
+
   Result<int> finish(Context& context, const BenchSummary& summary, const std::string& folder,
                      bool cancelled) const {
     NEUROLENS_TRY(context.files.write_atomic(folder + "/summary.csv", bench_csv(summary)));

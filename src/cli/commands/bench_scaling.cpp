@@ -45,8 +45,10 @@ std::vector<Series> series_over(const BenchSummary& summary, const std::string& 
                                 bool throughput) {
   std::vector<Series> all;
   for (const auto& row : summary.rows) {
-    const double x = std::strtod(row.axis(axis).c_str(), nullptr);
-    if (!(x > 0)) continue;
+    const std::string text = row.axis(axis);
+    char* end = nullptr;
+    const double x = std::strtod(text.c_str(), &end);
+    if (!(x > 0) || *end != '\0') continue;
     const std::string name = series_name(summary, row, axis);
     auto it = std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.name == name; });
     if (it == all.end()) it = all.insert(all.end(), Series{name, {}, {}});
@@ -91,7 +93,9 @@ BenchScaling scaling_of(const BenchSummary& summary) {
   BenchScaling out;
   for (const auto& s : series_over(summary, "threads", true))
     out.threads.push_back(threads_of(s, summary.cores));
-  for (const char* axis : {"batch", "sequence"}) {
+  for (const auto& axis : summary.axes) {
+    // Numbers only: other options of engines are no sizes, which series_over() finds out.
+    if (axis != "batch" && axis != "sequence" && !axis.starts_with("options.")) continue;
     for (const auto& s : series_over(summary, axis, false)) out.sizes.push_back(size_of(s, axis));
   }
   return out;

@@ -4,12 +4,14 @@
 
 #include <charconv>
 
+#include "common.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/capture/host.hpp"
 #include "neurolens/capture/peaks.hpp"
 #include "neurolens/capture/profile.hpp"
 #include "neurolens/onnx/convert_precision.hpp"
 #include "neurolens/onnx/zoo.hpp"
+#include "neurolens/workloads/workloads.hpp"
 #include "store.hpp"
 
 namespace neurolens::cli {
@@ -43,6 +45,8 @@ StoreWorkshop::StoreWorkshop(Context& context, store::Store& store, std::string 
 Result<std::string> StoreWorkshop::model_file(const bench::Config& config,
                                               const bench::Cell& cell) {
   const bench::ModelSpec& model = config.models[cell.model];
+  if (model.workload)
+    return workloads::with_options(*model.workload, bench::engine_options(config, cell));
   if (cell.precision == bench::Precision::int8) {
     if (model.int8) return join_path(parent_path(config.file), *model.int8);
     return Error{Errc::unavailable,
@@ -94,6 +98,25 @@ Result<run::Run> StoreWorkshop::measure(const capture::CaptureRequest& request) 
   auto wanted = request;
   wanted.ort_library = ort_library_;
   NEUROLENS_ASSIGN(run::Run measured, capture::profile_model(wanted));
+  measured.ceilings = ceilings_;
+  return measured;
+}
+
+Result<run::Run> StoreWorkshop::measure_engine(const capture::CaptureRequest& request) {
+  capture::EngineOptions options;
+  options.iterations = request.iterations;
+  options.warmup = request.warmup;
+  options.target_interval_ratio = request.target_interval_ratio;
+  options.time_limit = request.time_limit;
+  options.seed = request.seed;
+  options.attention = request.attention;
+  capture::ProgramFacts facts = facts_of(context_);
+  facts.argv = request.command;
+  facts.tags = request.tags;
+  NEUROLENS_ASSIGN(
+      run::Run measured,
+      capture::profile_engine_isolated(
+          request.model_path, [&] { return workloads::make(request.model_path); }, options, facts));
   measured.ceilings = ceilings_;
   return measured;
 }

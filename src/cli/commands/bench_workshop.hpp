@@ -1,6 +1,7 @@
 /// \file
 /// What `neurolens bench` measures with: models from files and the zoo, converted where a cell asks
-/// for it, the capture library in a process of its own, and the store.
+/// for it, engines with the cell's options, the capture library in a process of its own, and the
+/// store.
 #pragma once
 
 #include <map>
@@ -20,6 +21,7 @@ class StoreWorkshop final : public bench::Workshop {
 
   Result<std::string> model_file(const bench::Config& config, const bench::Cell& cell) override;
   Result<run::Run> measure(const capture::CaptureRequest& request) override;
+  Result<run::Run> measure_engine(const capture::CaptureRequest& request) override;
   Result<bench::Launch> keep(const run::Run& run) override;
   Result<std::vector<std::pair<std::string, bench::Launch>>> kept(
       const std::string& bench_id) override;
