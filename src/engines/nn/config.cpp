@@ -91,6 +91,15 @@ std::string Config::text(std::string_view key, std::string_view fallback) {
   return std::string(fallback);
 }
 
+std::string Config::required_text(std::string_view key) {
+  std::string value = text(key, "");
+  if (value.empty()) {
+    fail(Errc::missing_key, "The " + what_ + " needs the key \"" + std::string(key) + "\".",
+         value_.is_object() ? value_.find(key) : nullptr);
+  }
+  return value;
+}
+
 std::size_t Config::choice(std::string_view key, const std::vector<std::string>& choices,
                            std::size_t fallback) {
   const json::Value* v = member(key);
@@ -130,12 +139,15 @@ std::vector<double> Config::numbers(std::string_view key) {
 }
 
 Status Config::finish() {
-  if (!status_.ok()) return status_;
+  const bool missing = !status_.ok() && status_.error().code == Errc::missing_key;
+  if (!status_.ok() && !missing) return status_;
   for (const auto& [key, v] : *value_.as_object()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    if (missing) status_ = Status();
     fail(Errc::unknown_key,
          "The " + what_ + " has no key \"" + printable(key) + "\"." + did_you_mean(key, known_),
          &v);
+    break;
   }
   return status_;
 }

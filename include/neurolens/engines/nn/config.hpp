@@ -27,6 +27,8 @@ class Config {
   double number(std::string_view key, double fallback, double low, double high);
   bool flag(std::string_view key, bool fallback);
   std::string text(std::string_view key, std::string_view fallback);
+  /// As text(), but the key must be there and not empty.
+  std::string required_text(std::string_view key);
   /// One of `choices`; returns its index.
   std::size_t choice(std::string_view key, const std::vector<std::string>& choices,
                      std::size_t fallback);
@@ -37,8 +39,9 @@ class Config {
   /// Adds an error of the caller's own.
   void fail(Errc code, std::string message, const json::Value* at = nullptr);
   [[nodiscard]] bool ok() const { return status_.ok(); }
-  /// The first mistake, or an unknown key. Errors: wrong_type, out_of_range, missing_key,
-  /// unknown_key.
+  /// The first mistake, or an unknown key; where a needed key is missing and there is an unknown
+  /// one, that one, since it is most often the other misspelt. Errors: wrong_type, out_of_range,
+  /// missing_key, unknown_key.
   [[nodiscard]] Status finish();
 
  private:

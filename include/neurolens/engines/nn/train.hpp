@@ -31,16 +31,31 @@ struct TrainResult {
   std::optional<double> resumed_at_step;
 };
 
-/// Trains to the end of the configuration. Errors: those of reading the configuration (with file,
-/// line and column), the data and a checkpoint; those of Trainer::fit.
+/// A configuration, read and built: what train() starts from.
+struct Prepared {
+  Network<float> network;
+  DataPair data;
+  TrainOptions options;
+};
+/// Errors: those of reading the configuration (with file, line and column) and the data.
+[[nodiscard]] Result<Prepared> prepare(const TrainRequest& request);
+
+/// The checkpoint that evaluate() and export_onnx() would use: that of the request, else that of
+/// the configuration if its file is there, else none (empty): the untrained network. Errors: those
+/// of reading the configuration.
+[[nodiscard]] Result<std::string> checkpoint_of(const TrainRequest& request);
+
+/// Trains to the end of the configuration. Errors: those of prepare() and of a checkpoint;
+/// bad_request when `awake` is given and no layer has a dial; those of Trainer::fit. A checkpoint
+/// that could not be written is found out before the first step.
 [[nodiscard]] Result<TrainResult> train(const TrainRequest& request,
                                         TrainObserver* observer = nullptr,
                                         Attention attention = {});
-/// Evaluates the checkpoint `request.resume` on the test data.
+/// Evaluates the checkpoint of the request (see checkpoint_of()) on the test data.
 [[nodiscard]] Result<Evaluation> evaluate(const TrainRequest& request);
 /// The plan of the configuration as text; trains nothing.
 [[nodiscard]] Result<std::string> explain(const TrainRequest& request);
-/// The checkpoint `request.resume` (or, without one, the untrained model) as an ONNX file's bytes.
+/// The checkpoint of the request (see checkpoint_of()) as an ONNX file's bytes.
 [[nodiscard]] Result<std::string> export_onnx(const TrainRequest& request);
 
 /// `{"model", "parameters", ..., "test": {"accuracy_ratio", "loss", ...}, "step_time_ns", ...}`.

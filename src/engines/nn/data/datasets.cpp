@@ -226,8 +226,8 @@ Result<DataPair> open_data(const json::Value& config, const std::string& base) {
   const double scale =
       kind == 0 ? 1.0 : c.number("scale", kind == 2 ? 1.0 / 255 : 1.0, -1e12, 1e12);
   const std::string x =
-      kind == 0 ? "" : join_path(base, c.text(kind == 3 ? "file" : "samples", ""));
-  const std::string y = kind == 1 || kind == 2 ? join_path(base, c.text("labels", "")) : "";
+      kind == 0 ? "" : join_path(base, c.required_text(kind == 3 ? "file" : "samples"));
+  const std::string y = kind == 1 || kind == 2 ? join_path(base, c.required_text("labels")) : "";
   const std::int64_t label = kind == 3 ? c.integer("label_column", -1, -1'000'000, 1'000'000) : -1;
   NEUROLENS_TRY(c.finish());
   if (kind == 0) all = make_digits(digits);

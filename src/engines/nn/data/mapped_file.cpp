@@ -13,12 +13,16 @@ namespace neurolens::nn {
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return system_error(errno, path, "open");
+  if (fd < 0) return system_error(errno, path, "read");
   struct stat info = {};
   if (::fstat(fd, &info) != 0) {
     const int error = errno;
     ::close(fd);
     return system_error(error, path, "read");
+  }
+  if (!S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return Error{Errc::bad_request, "This is not a file that can be read as samples.", path};
   }
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->size_ = static_cast<std::size_t>(info.st_size);

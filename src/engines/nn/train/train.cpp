@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "neurolens/base/file_system.hpp"
@@ -12,13 +13,6 @@
 
 namespace neurolens::nn {
 namespace {
-
-// A configuration, read and built.
-struct Setup {
-  Network<float> network;
-  DataPair data;
-  TrainOptions options;
-};
 
 // The model's `input` gives samples another shape ([8, 8] for 64 values); without it the data
 // decide.
@@ -40,7 +34,7 @@ Result<Shape> input_shape(const json::Value& model, const DataPair& data) {
   return shape;
 }
 
-Result<Setup> build(const json::Value& config, const std::string& directory) {
+Result<Prepared> build(const json::Value& config, const std::string& directory) {
   Config c(config, "configuration");
   const json::Value* model = c.member("model");
   const json::Value* data = c.member("data");
@@ -62,17 +56,44 @@ Result<Setup> build(const json::Value& config, const std::string& directory) {
     std::erase_if(*object, [](const json::Member& m) { return m.first == "input"; });
   }
   NEUROLENS_ASSIGN(Network<float> network, Network<float>::build(bare, shape));
-  return Setup{std::move(network), std::move(pair), train_options};
+  return Prepared{std::move(network), std::move(pair), train_options};
 }
 
-Result<Setup> read_setup(const TrainRequest& request) {
-  auto config = yaml::parse(request.config);
-  if (!config.ok()) return std::move(config).error().at(request.where);
-  auto setup = build(*config, request.directory);
-  if (!setup.ok())
-    return request.where.empty() ? std::move(setup).error()
-                                 : std::move(setup).error().at(request.where);
-  return setup;
+Error placed(Error error, const TrainRequest& request) {
+  return request.where.empty() ? std::move(error) : std::move(error).at(request.where);
+}
+
+// A trainer on what was prepared; what does not fit together is a mistake of the configuration.
+Result<std::unique_ptr<Trainer>> trainer_of(const TrainRequest& request, Prepared& p,
+                                            ParallelFor& parallel) {
+  auto trainer = Trainer::create(p.network, p.data, p.options, parallel);
+  if (!trainer.ok() && trainer.error().code == Errc::bad_request)
+    return placed(std::move(trainer).error(), request);
+  return trainer;
+}
+
+// Whether any layer, however deep, has phases: {mode: dial}.
+bool has_dial(const json::Value& node) {
+  if (const auto* list = node.as_array()) return std::any_of(list->begin(), list->end(), has_dial);
+  const auto* object = node.as_object();
+  if (object == nullptr) return false;
+  return std::any_of(object->begin(), object->end(), [](const json::Member& m) {
+    const json::Value* mode = m.first == "phases" ? m.second.find("mode") : nullptr;
+    const std::string* text = mode != nullptr ? mode->as_string() : nullptr;
+    return (text != nullptr && *text == "dial") || has_dial(m.second);
+  });
+}
+
+// A share of awake nodes that nothing heeds would be a wrong answer.
+Status check_awake(const TrainRequest& request) {
+  if (!request.awake) return {};
+  NEUROLENS_ASSIGN(const json::Value config, yaml::parse(request.config));
+  if (has_dial(config)) return {};
+  return placed({Errc::bad_request,
+                 "No layer has a dial, so a share of awake nodes changes nothing; give an adaptive "
+                 "layer phases: {mode: dial}.",
+                 ""},
+                request);
 }
 
 Status resume(Trainer& trainer, const std::string& path) {
@@ -113,11 +134,35 @@ void write_evaluation(json::Writer& w, const Evaluation& e) {
 
 }  // namespace
 
+Result<Prepared> prepare(const TrainRequest& request) {
+  auto config = yaml::parse(request.config);
+  if (!config.ok()) return placed(std::move(config).error(), request);
+  auto prepared = build(*config, request.directory);
+  if (!prepared.ok()) return placed(std::move(prepared).error(), request);
+  return prepared;
+}
+
+Result<std::string> checkpoint_of(const TrainRequest& request) {
+  if (!request.resume.empty()) return request.resume;
+  auto config = yaml::parse(request.config);
+  if (!config.ok()) return placed(std::move(config).error(), request);
+  const json::Value* train = config->find("train");
+  const json::Value* path = train != nullptr ? train->find("checkpoint") : nullptr;
+  if (path == nullptr || path->as_string() == nullptr) return std::string();
+  const std::string named = join_path(request.directory, *path->as_string());
+  NEUROLENS_ASSIGN(const auto there, system_files().info(named));
+  return there ? named : std::string();
+}
+
 Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
                           Attention attention) {
-  NEUROLENS_ASSIGN(Setup setup, read_setup(request));
+  NEUROLENS_ASSIGN(Prepared setup, prepare(request));
+  NEUROLENS_TRY(check_awake(request));
+  if (!setup.options.checkpoint.empty()) {
+    NEUROLENS_ASSIGN(const auto probe, system_files().create_atomic(setup.options.checkpoint));
+  }
   const auto pool = make_thread_pool(request.threads < 1 ? 1 : request.threads);
-  NEUROLENS_ASSIGN(auto trainer, Trainer::create(setup.network, setup.data, setup.options, *pool));
+  NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, *pool));
   NEUROLENS_TRY(resume(*trainer, request.resume));
   TrainResult result;
   if (!request.resume.empty()) result.resumed_at_step = static_cast<double>(trainer->steps_done());
@@ -131,7 +176,16 @@ Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
     fan.add(log.get());
     logs.push_back(std::move(log));
   }
-  NEUROLENS_ASSIGN(result.fit, trainer->fit(&fan, attention));
+  auto fit = trainer->fit(&fan, attention);
+  if (!fit.ok() && fit.error().code == Errc::cancelled) {
+    Error error = std::move(fit).error();
+    error.message += setup.options.checkpoint.empty()
+                         ? " Nothing was kept: the configuration names no checkpoint."
+                         : " --resume " + setup.options.checkpoint + " goes on from there.";
+    return error;
+  }
+  if (!fit.ok()) return std::move(fit).error();
+  result.fit = std::move(fit).value();
   if (request.awake) result.fit.test = trainer->evaluate(*setup.data.test, *request.awake);
   result.model = setup.network.name();
   result.parameters = static_cast<std::int64_t>(setup.network.params().size());
@@ -140,27 +194,31 @@ Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
 }
 
 Result<Evaluation> evaluate(const TrainRequest& request) {
-  NEUROLENS_ASSIGN(Setup setup, read_setup(request));
-  NEUROLENS_ASSIGN(auto trainer, Trainer::create(setup.network, setup.data, setup.options));
-  NEUROLENS_TRY(resume(*trainer, request.resume));
+  NEUROLENS_ASSIGN(Prepared setup, prepare(request));
+  NEUROLENS_TRY(check_awake(request));
+  NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, serial()));
+  NEUROLENS_ASSIGN(const std::string checkpoint, checkpoint_of(request));
+  NEUROLENS_TRY(resume(*trainer, checkpoint));
   return trainer->evaluate(*setup.data.test, request.awake.value_or(-1));
 }
 
 Result<std::string> explain(const TrainRequest& request) {
-  NEUROLENS_ASSIGN(const Setup setup, read_setup(request));
+  NEUROLENS_ASSIGN(const Prepared setup, prepare(request));
   const TrainOptions& o = setup.options;
   std::string text = explain(setup.network, o.batch, cpu_kernels(o));
   // What can be turned off, so that `compare --live` can say what it is worth.
   text += std::string("precision ") + (o.precision == Precision::bf16 ? "bf16" : "f32") +
           ", fusion " + (o.fusion ? "on" : "off") + ", plan " +
-          (o.plan == PlanUse::once ? "once" : "every_step") + "\n";
+          (o.plan == PlanUse::once ? "once" : "every_step (each step allocates the arena anew)") +
+          "\n";
   return text;
 }
 
 Result<std::string> export_onnx(const TrainRequest& request) {
-  NEUROLENS_ASSIGN(Setup setup, read_setup(request));
-  NEUROLENS_ASSIGN(auto trainer, Trainer::create(setup.network, setup.data, setup.options));
-  NEUROLENS_TRY(resume(*trainer, request.resume));
+  NEUROLENS_ASSIGN(Prepared setup, prepare(request));
+  NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, serial()));
+  NEUROLENS_ASSIGN(const std::string checkpoint, checkpoint_of(request));
+  NEUROLENS_TRY(resume(*trainer, checkpoint));
   auto bytes = to_onnx(setup.network, setup.data.standard.get());
   if (!bytes.ok() && !request.where.empty()) return std::move(bytes).error().at(request.where);
   return bytes;

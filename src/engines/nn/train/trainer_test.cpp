@@ -310,11 +310,50 @@ TEST(Train, SaysWhereAConfigurationIsWrong) {
             std::string::npos);
   EXPECT_NE(message(config(kMlp, "batc: 3")).find("batch"), std::string::npos);
   EXPECT_NE(message("model: [").find("c.yaml"), std::string::npos);
+  // Shapes that do not fit the data are the configuration's mistake; so is a misspelt needed key.
+  EXPECT_NE(message(config("[{type: linear, units: 3}]", "")).find("c.yaml"), std::string::npos);
+  EXPECT_NE(message(config("[{type: linear, unit: 3}]", "")).find("Did you mean \"units\"?"),
+            std::string::npos);
+  const auto data = [&](const std::string& section) {
+    return message("model: {layers: " + kMlp + "}\ndata: {" + section + "}\n");
+  };
+  EXPECT_NE(data("kind: npy, labels: y.npy").find("needs the key \"samples\""), std::string::npos);
+  EXPECT_NE(data("kind: csv, file: /no/such.csv").find("no such file"), std::string::npos);
+  EXPECT_NE(data("kind: npy, samples: /no/x.npy, labels: y").find("no such file"),
+            std::string::npos);
+  EXPECT_NE(data("kind: npy, samples: /, labels: y").find("not a file"), std::string::npos);
+  // A checkpoint that cannot be written is found out before the first step.
+  EXPECT_NE(message(config(kMlp, "checkpoint: /no/such/c.ckpt, epochs: 1000000")).find("directory"),
+            std::string::npos);
+  TrainRequest awake{config(kMlp, ""), "c.yaml"};
+  awake.awake = 0.5;
+  EXPECT_EQ(train(awake).error().code, Errc::bad_request);
+  EXPECT_EQ(evaluate(awake).error().code, Errc::bad_request);
   TrainRequest request{config(kMlp, ""), "c.yaml"};
   request.resume = "/no/such/checkpoint";
   const auto missing = train(request);
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, Errc::not_found);
+}
+
+TEST(Train, EvaluatesTheCheckpointThatTheConfigurationNames) {
+  const std::string path = testing::TempDir() + "/named.ckpt";
+  (void)system_files().remove(path);
+  const TrainRequest request{config(kMlp, "epochs: 4, checkpoint: " + path), "c.yaml"};
+  EXPECT_EQ(*checkpoint_of(request), "");
+  const auto untrained = evaluate(request);
+  ASSERT_TRUE(untrained.ok()) << untrained.error();
+  const auto trained = train(request);
+  ASSERT_TRUE(trained.ok()) << trained.error();
+  EXPECT_EQ(*checkpoint_of(request), path);
+  const auto evaluated = evaluate(request);
+  ASSERT_TRUE(evaluated.ok()) << evaluated.error();
+  EXPECT_EQ(evaluated->loss, trained->fit.test->loss);
+  EXPECT_LT(evaluated->loss, untrained->loss);
+  TrainRequest other = request;
+  other.resume = "/other.ckpt";
+  EXPECT_EQ(*checkpoint_of(other), "/other.ckpt");
+  (void)system_files().remove(path);
 }
 
 TEST(Explain, ListsLayersAndMemory) {
