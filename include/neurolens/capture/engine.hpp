@@ -25,11 +25,12 @@
 
 namespace neurolens::capture {
 
-/// Work of a phase by closed form. 0: none, or not known.
+/// Work of a phase by closed form. All 0: not known; else a 0 says that there is none of that kind.
 struct PhaseWork {
   std::int64_t matrix_flops = 0;  ///< In products of matrices; a multiply-add counts 2.
   std::int64_t vector_flops = 0;  ///< Elsewhere.
-  std::int64_t bytes = 0;         ///< Least traffic with memory.
+  std::int64_t bytes = 0;         ///< Least traffic with memory, without that of weights.
+  std::int64_t weight_bytes = 0;  ///< Least traffic of weights, their gradients and moments.
 };
 
 /// Takes down phases of one iteration at a time. Not thread-safe; phases nest properly.

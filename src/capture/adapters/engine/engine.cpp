@@ -149,6 +149,7 @@ class Measuring {
       p.work.matrix_flops += event.work.matrix_flops;
       p.work.vector_flops += event.work.vector_flops;
       p.work.bytes += event.work.bytes;
+      p.work.weight_bytes += event.work.weight_bytes;
       if (event.depth == 0) {
         outermost += static_cast<double>(event.duration.count);
         if (event.timed) outermost += cost_.outside_ns;
@@ -262,11 +263,17 @@ class Measuring {
     e.method = "corrected";
     op.estimate = e;
     const PhaseWork& work = columns.work;
-    if (work.matrix_flops > 0) op.cost.matrix_flops = work.matrix_flops;
-    if (work.vector_flops > 0) op.cost.vector_flops = work.vector_flops;
-    if (work.bytes > 0) op.cost.activation_bytes = work.bytes;
-    if (work.matrix_flops + work.vector_flops + work.bytes > 0)
+    const std::int64_t flops = work.matrix_flops + work.vector_flops;
+    const std::int64_t bytes = work.bytes + work.weight_bytes;
+    if (flops + bytes > 0) {
+      op.cost.matrix_flops = work.matrix_flops;
+      op.cost.vector_flops = work.vector_flops;
+      if (bytes > 0) {  // nothing computes without reading something
+        op.cost.activation_bytes = work.bytes;
+        op.cost.weight_bytes = work.weight_bytes;
+      }
       op.cost.formula_id = engine.name + "." + name;
+    }
     run.ops.push_back(std::move(op));
     run::Column column;
     for (const double ns : columns.raw) column.push_back(std::llround(ns));
