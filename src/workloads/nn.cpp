@@ -7,7 +7,7 @@
 #include "neurolens/base/random.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/base/yaml.hpp"
-#include "neurolens/engines/nn/trainer.hpp"
+#include "neurolens/engines/nn/train.hpp"
 #include "options.hpp"
 
 namespace neurolens::workloads {
@@ -17,7 +17,7 @@ constexpr std::int64_t kClasses = 10;
 constexpr std::int64_t kBatches = 4;  // of samples: a step never meets the batch before again
 const std::vector<std::string> kSwitch = {"on", "off"};
 
-/// A training step on random samples: what it costs does not depend on what they are.
+/// A training step, again and again.
 class TrainingStep final : public capture::EngineWorkload {
  public:
   TrainingStep(std::string name, const Options& options, std::int64_t threads, std::int64_t batch,
@@ -29,6 +29,7 @@ class TrainingStep final : public capture::EngineWorkload {
         network_(std::move(network)),
         pool_(nn::make_thread_pool(static_cast<int>(threads))) {}
 
+  /// On random samples: what a step costs does not depend on what they are.
   Status prepare(const nn::TrainOptions& how) {
     const std::int64_t elements = network_.input().elements();
     Random random(1);
@@ -39,10 +40,20 @@ class TrainingStep final : public capture::EngineWorkload {
       labels.push_back(static_cast<std::int32_t>(i % kClasses));
     NEUROLENS_ASSIGN(const auto data,
                      nn::make_memory_dataset(network_.input(), std::move(x), std::move(labels)));
-    NEUROLENS_ASSIGN(trainer_, nn::Trainer::create(network_, {data, data}, how, *pool_));
+    return prepare(how, {data, data});
+  }
+
+  Status prepare(const nn::TrainOptions& how, const nn::DataPair& data) {
+    NEUROLENS_ASSIGN(trainer_, nn::Trainer::create(network_, data, how, *pool_));
+    // Every iteration does the same work, so a last batch that is not full is left out, unless it
+    // is the only one.
+    const bool whole = data.train->size() >= batch_;
     loader_ = std::make_unique<nn::BatchLoader>(
-        data, nn::LoaderOptions{batch_, 0, how.shuffle, how.seed, true});
+        data.train, nn::LoaderOptions{batch_, how.prefetch, how.shuffle, how.seed, whole});
     loader_->start(epoch_);
+    std::vector<std::pair<std::string, const nn::Layer<float>*>> layers;
+    network_.root().visit("", layers);
+    first_flops_ = layers.empty() ? 0 : layers.front().second->cost().flops;
     precision_ = how.precision == nn::Precision::bf16 ? "bf16" : "f32";
     return {};
   }
@@ -57,20 +68,23 @@ class TrainingStep final : public capture::EngineWorkload {
     NEUROLENS_ASSIGN(const nn::StepReport step, trainer_->step(batch));
     if (recorder == nullptr) return {};
     // The trainer times its phases itself, in this order.
-    const std::int64_t forward = network_.root().cost().flops * batch.rows;
+    const nn::Cost cost = network_.root().cost();
+    const std::int64_t forward = cost.flops * batch.rows;
     const auto parameters = static_cast<std::int64_t>(network_.params().size());
-    const std::int64_t weights = 4 * parameters;
+    const std::int64_t weights = 4 * parameters, activations = 4 * cost.activations * batch.rows;
     Nanoseconds at = begin;
     const auto tell = [&](nn::TrainPhase phase, const char* name, capture::PhaseWork work) {
       const Nanoseconds duration = step.phases[static_cast<std::size_t>(phase)];
       recorder->leaf(name, at, duration, work);
       at += duration;
     };
-    tell(nn::TrainPhase::forward, "forward", {forward, 0, weights});
-    // Gradients of weights and of inputs: each as much as the forward pass.
-    tell(nn::TrainPhase::backward, "backward", {2 * forward, 0, 2 * weights});
+    tell(nn::TrainPhase::forward, "forward", {forward, 0, activations, weights});
+    // Gradients of weights and of inputs: each as much as the forward pass, but nobody asks for the
+    // gradient of the samples.
+    tell(nn::TrainPhase::backward, "backward",
+         {2 * forward - first_flops_ * batch.rows, 0, 2 * activations, 2 * weights});
     // Parameters, gradients and two moments read; parameters and moments written.
-    tell(nn::TrainPhase::optimizer, "optimizer", {0, 12 * parameters, 7 * weights});
+    tell(nn::TrainPhase::optimizer, "optimizer", {0, 12 * parameters, 0, 7 * weights});
     tell(nn::TrainPhase::other, "other", {});
     return {};
   }
@@ -99,6 +113,7 @@ class TrainingStep final : public capture::EngineWorkload {
   std::unique_ptr<nn::Trainer> trainer_;
   std::unique_ptr<nn::BatchLoader> loader_;
   std::int64_t epoch_ = 0;
+  std::int64_t first_flops_ = 0;  // of the first layer, for one sample
   std::string precision_;
 };
 
@@ -166,6 +181,47 @@ Result<std::unique_ptr<capture::EngineWorkload>> make_adaptive(const std::string
       ", state: carried");
 }
 
+/// A training configuration of the user's own, from the beginning.
+Result<std::unique_ptr<capture::EngineWorkload>> make_train(const std::string& name,
+                                                            const Options& options) {
+  const std::string& path = options.text("config");
+  if (path.empty())
+    return Error{Errc::bad_request,
+                 "`config` names the YAML file to train, as in "
+                 "nn:train?config=digits.yaml.",
+                 ""};
+  NEUROLENS_ASSIGN(const auto threads, options.integer("threads", 1, 1024));
+  nn::TrainRequest request;
+  NEUROLENS_ASSIGN(request.config, system_files().read(path));
+  request.where = path;
+  request.directory = parent_path(path);
+  NEUROLENS_ASSIGN(nn::Prepared ready, nn::prepare(request));
+  nn::TrainOptions& how = ready.options;
+  // What stands in the file holds unless the specification says otherwise.
+  const auto given = [&](const char* key) { return !options.text(key).empty(); };
+  if (given("batch")) {
+    NEUROLENS_ASSIGN(how.batch, options.integer("batch", 1, 1'000'000));
+  }
+  if (given("precision")) {
+    NEUROLENS_ASSIGN(const auto chosen, options.choice("precision", {"f32", "bf16"}));
+    how.precision = static_cast<nn::Precision>(chosen);
+  }
+  if (given("fusion")) {
+    NEUROLENS_ASSIGN(const auto off, options.choice("fusion", kSwitch));
+    how.fusion = off == 0;
+  }
+  if (given("plan")) {
+    NEUROLENS_ASSIGN(const auto chosen, options.choice("plan", {"once", "every_step"}));
+    how.plan = static_cast<nn::PlanUse>(chosen);
+  }
+  if (threads > 1 && how.shard_rows == 0)
+    how.shard_rows = std::max<std::int64_t>(1, how.batch / threads);
+  auto step =
+      std::make_unique<TrainingStep>(name, options, threads, how.batch, std::move(ready.network));
+  NEUROLENS_TRY(step->prepare(how, ready.data));
+  return std::unique_ptr<capture::EngineWorkload>(std::move(step));
+}
+
 }  // namespace
 
 std::vector<Kind> nn_kinds() {
@@ -192,7 +248,16 @@ std::vector<Kind> nn_kinds() {
              {"row_order", "node"},
              {"plan", "once"},
              {"threads", "1"}}},
-           make_adaptive}};
+           make_adaptive},
+          {{"nn:train",
+            "one training step of a configuration, on its own data",
+            {{"config", ""},
+             {"batch", ""},
+             {"precision", ""},
+             {"fusion", ""},
+             {"plan", ""},
+             {"threads", "1"}}},
+           make_train}};
 }
 
 }  // namespace neurolens::workloads
