@@ -7,6 +7,7 @@
 #include "neurolens/analyze/critical_path.hpp"
 #include "neurolens/analyze/summary.hpp"
 #include "neurolens/base/json.hpp"
+#include "neurolens/base/text.hpp"
 #include "neurolens/run/run.hpp"
 #include "program.hpp"
 
@@ -175,7 +176,14 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
   write("flow.yaml",
         "steps: {a: {run: echo hello}, b: {run: 'false', after: a}, c: {run: 'true', after: b}}");
   ASSERT_EQ(run({"baseline", "set", "main", "a.run.json", "--store", "runs"}).status, 0);
+  write("t.yaml",
+        "model: {layers: [{type: linear, units: 10}]}\ndata: {kind: digits, count: 100}\ntrain: "
+        "{epochs: 1, checkpoint: t.ckpt}\n");
   const std::vector<std::pair<std::string, std::vector<std::string>>> documents{
+      {"train", {"train", "t.yaml", "--json"}},
+      {"train", {"train", "t.yaml", "--resume", "t.ckpt", "--json"}},
+      {"eval", {"eval", "t.yaml", "--json"}},
+      {"export_onnx", {"export-onnx", "t.yaml", "-o", "t.onnx", "--json"}},
       {"summary", {"summary", "a.run.json", "--json"}},
       {"summary", {"summary", "a.run.json", "--json", "--by", "type"}},
       {"validate", {"validate", "a.run.json", "--json"}},
@@ -194,6 +202,34 @@ TEST_F(CommandLine, EveryJsonDocumentMeetsItsSchema) {
     if (fault == "skip") GTEST_SKIP() << "python3-jsonschema is not installed";
     EXPECT_EQ(fault, "") << schema << ": " << outcome.out.substr(0, 500) << outcome.err;
   }
+}
+
+TEST_F(CommandLine, TrainingLeavesARunACheckpointAndLogs) {
+  write("t.yaml",
+        "model: {layers: [{type: linear, units: 10}]}\ndata: {kind: digits, count: 400}\ntrain: "
+        "{epochs: 2, checkpoint: t.ckpt}\n");
+  const auto trained = run({"train", "t.yaml", "--run", "t.run.json", "--csv", "t.csv", "--log",
+                            "t.jsonl", "--threads", "2"});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  EXPECT_EQ(trained.err, "") << "nobody watches, so there is no line per epoch";
+  for (const char* part : {"F1", "data: waited", "memory: plan", "step: median"})
+    EXPECT_NE(trained.out.find(part), std::string::npos) << part << trained.out;
+  EXPECT_EQ(split(read("t.csv"), '\n').size(), 4U);
+  EXPECT_EQ(split(read("t.jsonl"), '\n').size(), 3U);
+  const auto kept = run::read_file(system_files(), at("t.run.json"));
+  ASSERT_TRUE(kept.ok()) << kept.error();
+  EXPECT_EQ(kept->workload.name, "nn:train");
+  EXPECT_EQ(kept->software.threads, 2);
+  EXPECT_TRUE(kept->tags.contains("test_accuracy_ratio"));
+  EXPECT_NE(run({"train", "t.yaml", "--resume", "t.ckpt"}).out.find("nothing left to train"),
+            std::string::npos);
+  const auto evaluated = run({"eval", "t.yaml"});
+  EXPECT_EQ(evaluated.err, "") << "the checkpoint of the configuration is taken";
+  EXPECT_NE(trained.out.find(evaluated.out.substr(0, 12)), std::string::npos) << evaluated.out;
+  write("bare.yaml", "model: {layers: [{type: linear, units: 10}]}\ndata: {kind: digits}\n");
+  EXPECT_NE(run({"eval", "bare.yaml"}).err.find("untrained"), std::string::npos);
+  EXPECT_EQ(run({"train", "t.yaml", "--run", "/no/such/t.run.json"}).status, 2);
+  EXPECT_EQ(run({"train", "t.yaml", "--awake", "0.5"}).status, 2);
 }
 
 TEST_F(CommandLine, AWorkflowLeavesARunOfItsSteps) {

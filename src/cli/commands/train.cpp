@@ -1,11 +1,15 @@
 #include "neurolens/engines/nn/train.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "builtin.hpp"
 #include "common.hpp"
 #include "neurolens/base/text.hpp"
+#include "neurolens/capture/engine.hpp"
 #include "neurolens/report/table.hpp"
+#include "neurolens/run/run.hpp"
+#include "neurolens/workloads/workloads.hpp"
 
 namespace neurolens::cli {
 namespace {
@@ -30,11 +34,13 @@ struct RequestOptions {
   }
 };
 
-// A line per epoch on stderr, for people only.
+// A line per epoch on stderr, for people only: nothing where stderr is no terminal.
 class EpochLines final : public nn::TrainObserver {
  public:
-  explicit EpochLines(Terminal& terminal) : terminal_(terminal) {}
+  explicit EpochLines(Terminal& terminal)
+      : terminal_(terminal), watched_(isatty(STDERR_FILENO) != 0) {}
   void on_epoch(const nn::EpochReport& r) override {
+    if (!watched_) return;
     const std::string test = r.test ? fmt::format(", test loss {:.4f}, accuracy {:.2f} %",
                                                   r.test->loss, 100 * r.test->accuracy)
                                     : "";
@@ -45,7 +51,14 @@ class EpochLines final : public nn::TrainObserver {
 
  private:
   Terminal& terminal_;
+  bool watched_;
 };
+
+std::string test_text(const nn::Evaluation& e) {
+  return fmt::format(
+      "loss {:.4f}, accuracy {:.2f} %, precision {:.3f}, recall {:.3f}, F1 {:.3f} ({} samples)",
+      e.loss, 100 * e.accuracy, e.precision, e.recall, e.f1, e.samples);
+}
 
 std::string ms(Nanoseconds t) {
   return fmt::format("{:.3f} ms", static_cast<double>(t.count) * 1e-6);
@@ -55,12 +68,11 @@ std::string as_text(const nn::TrainResult& r) {
   std::string out = fmt::format("{}: {} parameters, {} steps in {} epochs{}, kernels {}\n",
                                 printable(r.model), r.parameters, r.fit.steps, r.fit.epochs,
                                 r.fit.stopped_early ? " (stopped early)" : "", r.kernels);
-  if (r.fit.test) {
-    out += fmt::format(
-        "test: loss {:.4f}, accuracy {:.2f} %, precision {:.3f}, recall {:.3f}, F1 {:.3f} ({} "
-        "samples)\n",
-        r.fit.test->loss, 100 * r.fit.test->accuracy, r.fit.test->precision, r.fit.test->recall,
-        r.fit.test->f1, r.fit.test->samples);
+  if (r.fit.test) out += "test: " + test_text(*r.fit.test) + "\n";
+  if (r.fit.median_step.count == 0) {
+    return out +
+           "There was nothing left to train: the checkpoint stands at the end of the "
+           "configuration.\n";
   }
   static constexpr const char* kNames[nn::kTrainPhases] = {"data", "forward", "backward",
                                                            "optimizer", "other"};
@@ -72,8 +84,14 @@ std::string as_text(const nn::TrainResult& r) {
     out += fmt::format("; {} {:.0f} %", kNames[p],
                        100 * static_cast<double>(r.fit.phases[p].count) / sum);
   }
-  return out + fmt::format("\nmemory: plan {}\n",
-                           report::format_bytes(static_cast<double>(r.fit.arena.count)));
+  const nn::StallLedger& stalls = r.fit.stalls;
+  out += fmt::format("\ndata: waited {} for {} batches, at most {}; gathering took {}\n",
+                     ms(stalls.wait), stalls.batches, ms(stalls.longest_wait), ms(stalls.gather()));
+  const auto bytes = [](Bytes b) { return report::format_bytes(static_cast<double>(b.count)); };
+  out += fmt::format("memory: plan {}", bytes(r.fit.arena));
+  if (const auto memory = nn::process_memory())
+    out += fmt::format(", process {} now, {} at most", bytes(memory->current), bytes(memory->peak));
+  return out + "\n";
 }
 
 class TrainCommand final : public Command {
@@ -91,6 +109,8 @@ class TrainCommand final : public Command {
                   "Share of awake nodes in the final evaluation");
     options.value("--csv", "FILE", csv_, "Append a line per epoch as CSV");
     options.value("--log", "FILE", log_, "Append a line per epoch as JSON");
+    options.value("--run", "RUN", run_,
+                  "Also keep a step's phases as a Run: steps on from the start for up to a second");
     options.flag("--explain", explain_, "Print the execution plan and stop");
     options.flag("--json", json_, "One JSON document on stdout");
     options.example("neurolens train examples/nn/digits.yaml");
@@ -106,21 +126,52 @@ class TrainCommand final : public Command {
       return Error{Errc::out_of_range, "The number of threads must lie in [1, 1024].", "--threads"};
     }
     request.threads = static_cast<int>(threads_.value_or(1));
+    if (run_) {
+      // A file that cannot be written is found out now, not after minutes of training.
+      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*run_));
+    }
     request.csv_log = csv_.value_or("");
     request.json_log = log_.value_or("");
     EpochLines lines(context.terminal);
     NEUROLENS_ASSIGN(const auto result,
                      nn::train(request, json_ ? nullptr : &lines, context.attention));
+    if (run_) NEUROLENS_TRY(keep_run(context, result));
     context.terminal.out(json_ ? nn::to_json(result) + "\n" : as_text(result));
     return kDone;
   }
 
  private:
+  // What training cost, as a Run like any other: the same configuration as a workload.
+  Status keep_run(Context& context, const nn::TrainResult& result) const {
+    NEUROLENS_ASSIGN(
+        const std::string specification,
+        workloads::with_options("nn:train", {{"config", request_.config},
+                                             {"threads", std::to_string(threads_.value_or(1))}}));
+    NEUROLENS_ASSIGN(const auto workload, workloads::make(specification));
+    capture::EngineOptions options;
+    options.time_limit = Nanoseconds{1'000'000'000};
+    options.attention = context.attention;
+    capture::ProgramFacts facts = facts_of(context);
+    if (result.fit.test)
+      facts.tags["test_accuracy_ratio"] = fmt::format("{:.4f}", result.fit.test->accuracy);
+    NEUROLENS_ASSIGN(const run::Run measured,
+                     capture::profile_engine(*workload, options, facts, context.clock));
+    return run::write_file(context.files, *run_, measured);
+  }
+
   RequestOptions request_;
   std::optional<std::int64_t> threads_;
-  std::optional<std::string> csv_, log_;
+  std::optional<std::string> csv_, log_, run_;
   bool explain_ = false, json_ = false;
 };
+
+// Without a checkpoint there is only the network as it was drawn, which is rarely what was meant.
+Status say_if_untrained(Context& context, const nn::TrainRequest& request) {
+  NEUROLENS_ASSIGN(const std::string checkpoint, nn::checkpoint_of(request));
+  if (checkpoint.empty())
+    context.terminal.err("neurolens: there is no checkpoint: this is the untrained network\n");
+  return {};
+}
 
 class EvalCommand final : public Command {
  public:
@@ -131,7 +182,7 @@ class EvalCommand final : public Command {
   void declare(Options& options) override {
     options.positional("config", request_.config, "The YAML file it was trained with");
     options.value("--checkpoint", "FILE", request_.checkpoint,
-                  "The checkpoint (default: the untrained network)");
+                  "The checkpoint (default: the one that the configuration names)");
     options.value("--awake", "SHARE", request_.awake, "Share of awake nodes");
     options.flag("--json", json_, "One JSON document on stdout");
     options.example("neurolens eval digits.yaml --checkpoint digits.ckpt --awake 0.5");
@@ -139,9 +190,8 @@ class EvalCommand final : public Command {
   Result<int> run(Context& context) override {
     NEUROLENS_ASSIGN(const nn::TrainRequest request, request_.read(context));
     NEUROLENS_ASSIGN(const nn::Evaluation e, nn::evaluate(request));
-    context.terminal.out(json_ ? nn::to_json(e) + "\n"
-                               : fmt::format("loss {:.4f}, accuracy {:.2f} % of {} samples\n",
-                                             e.loss, 100 * e.accuracy, e.samples));
+    NEUROLENS_TRY(say_if_untrained(context, request));
+    context.terminal.out(json_ ? nn::to_json(e) + "\n" : test_text(e) + "\n");
     return kDone;
   }
 
@@ -159,7 +209,7 @@ class ExportCommand final : public Command {
   void declare(Options& options) override {
     options.positional("config", request_.config, "The YAML file it was trained with");
     options.value("--checkpoint", "FILE", request_.checkpoint,
-                  "The checkpoint (default: the untrained network)");
+                  "The checkpoint (default: the one that the configuration names)");
     options.value("-o,--output", "FILE", output_, "The model to write (default: model.onnx)");
     options.flag("--json", json_, "One JSON document on stdout");
     options.example("neurolens export-onnx digits.yaml --checkpoint digits.ckpt -o digits.onnx");
@@ -167,6 +217,7 @@ class ExportCommand final : public Command {
   Result<int> run(Context& context) override {
     NEUROLENS_ASSIGN(const nn::TrainRequest request, request_.read(context));
     NEUROLENS_ASSIGN(const std::string bytes, nn::export_onnx(request));
+    NEUROLENS_TRY(say_if_untrained(context, request));
     const std::string path = output_.value_or("model.onnx");
     NEUROLENS_TRY(context.files.write_atomic(path, bytes));
     if (json_) {
