@@ -214,8 +214,14 @@ TEST_F(CommandLine, TrainingLeavesARunACheckpointAndLogs) {
   EXPECT_EQ(trained.err, "") << "nobody watches, so there is no line per epoch";
   for (const char* part : {"F1", "data: waited", "memory: plan", "step: median"})
     EXPECT_NE(trained.out.find(part), std::string::npos) << part << trained.out;
-  EXPECT_EQ(split(read("t.csv"), '\n').size(), 4U);
-  EXPECT_EQ(split(read("t.jsonl"), '\n').size(), 3U);
+  const std::string csv = read("t.csv");
+  const auto lines = split(csv, '\n');
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(std::count(lines[0].begin(), lines[0].end(), ','), 8) << csv;
+  EXPECT_EQ(std::count(lines[2].begin(), lines[2].end(), ','), 8) << csv;
+  const std::string json = read("t.jsonl");
+  EXPECT_EQ(split(json, '\n').size(), 3U);
+  EXPECT_NE(json.find("\"f1_ratio\""), std::string::npos) << json;
   const auto kept = run::read_file(system_files(), at("t.run.json"));
   ASSERT_TRUE(kept.ok()) << kept.error();
   EXPECT_EQ(kept->workload.name, "nn:train");

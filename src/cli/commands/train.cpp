@@ -70,9 +70,10 @@ std::string as_text(const nn::TrainResult& r) {
                                 r.fit.stopped_early ? " (stopped early)" : "", r.kernels);
   if (r.fit.test) out += "test: " + test_text(*r.fit.test) + "\n";
   if (r.fit.median_step.count == 0) {
-    return out +
-           "There was nothing left to train: the checkpoint stands at the end of the "
-           "configuration.\n";
+    return out + (r.resumed_at_step
+                      ? "There was nothing left to train: the checkpoint stands at the end of the "
+                        "configuration.\n"
+                      : "No step was taken: the configuration asks for none.\n");
   }
   static constexpr const char* kNames[nn::kTrainPhases] = {"data", "forward", "backward",
                                                            "optimizer", "other"};

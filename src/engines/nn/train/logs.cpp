@@ -13,7 +13,8 @@ class EpochLog final : public TrainObserver {
       : file_(std::move(file)), format_(format) {
     if (format_ == LogFormat::csv && fresh) {
       (void)file_->write(
-          "epoch,train_loss,train_accuracy,test_loss,test_accuracy,samples_per_second\n");
+          "epoch,train_loss,train_accuracy,test_loss,test_accuracy,test_precision,test_recall,"
+          "test_f1,samples_per_second\n");
     }
   }
   void on_epoch(const EpochReport& r) override {
@@ -23,8 +24,12 @@ class EpochLog final : public TrainObserver {
 
  private:
   static std::string csv(const EpochReport& r) {
-    const std::string test =
-        r.test ? shortest(r.test->loss) + "," + shortest(r.test->accuracy) : ",";
+    std::string test = ",,,,";  // an epoch without an evaluation
+    if (r.test) {
+      test = shortest(r.test->loss);
+      for (const double v : {r.test->accuracy, r.test->precision, r.test->recall, r.test->f1})
+        test += "," + shortest(v);
+    }
     return std::to_string(r.epoch) + "," + shortest(r.train_loss) + "," +
            shortest(r.train_accuracy) + "," + test + "," + shortest(r.samples_per_second);
   }
@@ -37,6 +42,9 @@ class EpochLog final : public TrainObserver {
       w.begin_object()
           .member("loss", r.test->loss)
           .member("accuracy_ratio", r.test->accuracy)
+          .member("precision_ratio", r.test->precision)
+          .member("recall_ratio", r.test->recall)
+          .member("f1_ratio", r.test->f1)
           .end_object();
     } else {
       w.null();
