@@ -58,6 +58,10 @@ Result<TrainOptions> read_train_options(const json::Value& config) {
   o.precision = static_cast<Precision>(c.choice("precision", {"f32", "bf16"}, 0));
   o.device = static_cast<Device>(c.choice("device", {"auto", "cpu", "cuda"}, 0));
   o.fusion = c.flag("fusion", true);
+  if (!o.fusion && o.device == Device::cuda) {
+    c.fail(Errc::bad_request, "\"fusion: false\" is for the CPU; leave it out with device cuda.",
+           config.find("fusion"));
+  }
   o.plan = static_cast<PlanUse>(c.choice("plan", {"once", "every_step"}, 0));
   o.loss_scale = c.number("loss_scale", 1.0, 1e-12, 1e12);
   o.shard_rows = c.integer("shard_rows", 0, 0, 1 << 24);

@@ -89,6 +89,12 @@ TEST(Switches, OrderAndFusionChangeNothingBeyondRounding) {
   }
 }
 
+TEST(Switches, WithoutFusionThereIsNoGpu) {
+  EXPECT_TRUE(read_train_options(*yaml::parse("{fusion: false, device: auto}")).ok());
+  EXPECT_EQ(read_train_options(*yaml::parse("{fusion: false, device: cuda}")).error().code,
+            Errc::bad_request);
+}
+
 TEST(Switches, AreShownByThePlan) {
   TrainRequest request;
   request.config =
