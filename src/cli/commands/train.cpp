@@ -190,9 +190,11 @@ class EvalCommand final : public Command {
   }
   Result<int> run(Context& context) override {
     NEUROLENS_ASSIGN(const nn::TrainRequest request, request_.read(context));
-    NEUROLENS_ASSIGN(const nn::Evaluation e, nn::evaluate(request));
+    NEUROLENS_ASSIGN(const nn::EvaluateResult e, nn::evaluate(request));
     NEUROLENS_TRY(say_if_untrained(context, request));
-    context.terminal.out(json_ ? nn::to_json(e) + "\n" : test_text(e) + "\n");
+    context.terminal.out(json_ ? nn::to_json(e) + "\n"
+                               : fmt::format("{}\nfastest pass: {:.0f} samples/s on one thread\n",
+                                             test_text(e.test), e.samples_per_second));
     return kDone;
   }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 #include "neurolens/base/file_system.hpp"
@@ -193,13 +194,23 @@ Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
   return result;
 }
 
-Result<Evaluation> evaluate(const TrainRequest& request) {
+Result<EvaluateResult> evaluate(const TrainRequest& request) {
   NEUROLENS_ASSIGN(Prepared setup, prepare(request));
   NEUROLENS_TRY(check_awake(request));
   NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, serial()));
   NEUROLENS_ASSIGN(const std::string checkpoint, checkpoint_of(request));
   NEUROLENS_TRY(resume(*trainer, checkpoint));
-  return trainer->evaluate(*setup.data.test, request.awake.value_or(-1));
+  using Clock = std::chrono::steady_clock;
+  EvaluateResult out;
+  const auto start = Clock::now();
+  do {
+    const auto begin = Clock::now();
+    out.test = trainer->evaluate(*setup.data.test, request.awake.value_or(-1));
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    out.samples_per_second =
+        std::max(out.samples_per_second, static_cast<double>(out.test.samples) / seconds);
+  } while (Clock::now() - start < std::chrono::milliseconds(200));
+  return out;
 }
 
 Result<std::string> explain(const TrainRequest& request) {
@@ -224,11 +235,11 @@ Result<std::string> export_onnx(const TrainRequest& request) {
   return bytes;
 }
 
-std::string to_json(const Evaluation& evaluation) {
+std::string to_json(const EvaluateResult& result) {
   json::Writer w;
   w.begin_object().key("test");
-  write_evaluation(w, evaluation);
-  w.end_object();
+  write_evaluation(w, result.test);
+  w.member("samples_per_second", result.samples_per_second).end_object();
   return std::move(w).take();
 }
 

@@ -348,8 +348,9 @@ TEST(Train, EvaluatesTheCheckpointThatTheConfigurationNames) {
   EXPECT_EQ(*checkpoint_of(request), path);
   const auto evaluated = evaluate(request);
   ASSERT_TRUE(evaluated.ok()) << evaluated.error();
-  EXPECT_EQ(evaluated->loss, trained->fit.test->loss);
-  EXPECT_LT(evaluated->loss, untrained->loss);
+  EXPECT_EQ(evaluated->test.loss, trained->fit.test->loss);
+  EXPECT_LT(evaluated->test.loss, untrained->test.loss);
+  EXPECT_GT(evaluated->samples_per_second, 0);
   TrainRequest other = request;
   other.resume = "/other.ckpt";
   EXPECT_EQ(*checkpoint_of(other), "/other.ckpt");
