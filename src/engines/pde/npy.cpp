@@ -5,6 +5,11 @@
 #include "neurolens/engines/pde/field_io.hpp"
 
 namespace neurolens::pde {
+namespace {
+
+constexpr std::size_t kMostAxes = 64;  // NumPy's own limit
+
+}  // namespace
 
 std::string to_npy(const Field& field) {
   return to_npy(std::span<const Field>(&field, 1));
@@ -69,6 +74,10 @@ Result<NpyArray> from_npy(std::string_view bytes) {
       digits = false;
     }
   }
+  if (result.shape.size() > kMostAxes)
+    return Error{
+        Errc::too_large,
+        fmt::format("The array has {} axes; {} can be read.", result.shape.size(), kMostAxes), ""};
   const std::size_t width = f8 ? 8 : 4;
   const std::string_view data = bytes.substr(start + length);
   if (total * static_cast<double>(width) != static_cast<double>(data.size())) return broken;
