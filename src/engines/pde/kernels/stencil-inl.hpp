@@ -46,8 +46,10 @@ template <class T>
 HWY_INLINE void relax_any(std::size_t n, const StencilRow<T>& row, int parity) {
   const Tag<T> d;
   const hn::RebindToSigned<Tag<T>> di;
-  const auto even = hn::Eq(hn::And(hn::Iota(di, parity), hn::Set(di, 1)), hn::Zero(di));
-  const auto chosen = hn::RebindMask(d, even);
+  // A variable start of Iota would be stored lane by lane.
+  const auto even =
+      hn::RebindMask(d, hn::Eq(hn::And(hn::Iota(di, 0), hn::Set(di, 1)), hn::Zero(di)));
+  const auto chosen = parity == 0 ? even : hn::Not(even);
   const std::size_t lanes = hn::Lanes(d);
   // The left neighbours of the next vector are loaded before this one is stored: those that matter
   // have the other colour and do not change, and a load that straddles a fresh store waits for it.

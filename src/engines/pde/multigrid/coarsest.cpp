@@ -7,8 +7,6 @@
 namespace neurolens::pde {
 namespace {
 
-constexpr std::size_t kMostUnknowns = 128;
-
 // Gauss and Jordan with row pivots, in place beside the unit matrix; false when singular.
 bool invert(std::vector<double>& a, std::vector<double>& inverse, std::size_t n) {
   inverse.assign(n * n, 0.0);
@@ -43,8 +41,8 @@ bool invert(std::vector<double>& a, std::vector<double>& inverse, std::size_t n)
 
 }  // namespace
 
-template <class T>
-void CoarsestSolver<T>::prepare(const Level<T>& level) {
+std::vector<double> dense_inverse(const Level<double>& level, bool singular,
+                                  std::vector<std::size_t>& node) {
   const Shape& s = level.shape;
   std::vector<std::size_t> number(s.size(), s.size());
   const auto each = [&](const auto& visit) {
@@ -52,20 +50,18 @@ void CoarsestSolver<T>::prepare(const Level<T>& level) {
       for (int j = 0; j < s.n[1]; ++j)
         for (int i = 0; i < s.n[0]; ++i) visit(std::array<int, 3>{i, j, k}, s.at(i, j, k));
   };
+  node.clear();
   each([&](const std::array<int, 3>&, std::size_t p) {
-    if (level.diagonal[p] == T(0)) return;
-    number[p] = node_.size();
-    node_.push_back(p);
+    if (level.diagonal[p] == 0) return;
+    number[p] = node.size();
+    node.push_back(p);
   });
-  const std::size_t n = node_.size();
-  if (n == 0 || n > kMostUnknowns) {
-    node_.clear();
-    return;
-  }
+  const std::size_t n = node.size();
+  if (n == 0 || n > kMostDenseUnknowns) return {};
   std::vector<double> a(n * n, 0.0);
   const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
   each([&](const std::array<int, 3>& at, std::size_t p) {
-    if (number[p] < n) a[number[p] * n + number[p]] = static_cast<double>(level.diagonal[p]);
+    if (number[p] < n) a[number[p] * n + number[p]] = level.diagonal[p];
     for (std::size_t axis = 0; axis < static_cast<std::size_t>(s.dimensions); ++axis) {
       std::array<int, 3> next = at;
       std::size_t q = p + step[axis];
@@ -75,16 +71,26 @@ void CoarsestSolver<T>::prepare(const Level<T>& level) {
         q = s.at(next[0], next[1], next[2]);
       }
       if (number[p] >= n || number[q] >= n) continue;
-      const auto value = static_cast<double>(level.face[axis][p]);
+      const double value = level.face[axis][p];
       a[number[p] * n + number[q]] -= value;
       a[number[q] * n + number[p]] -= value;
     }
   });
-  std::vector<double> inverse;
-  if (!invert(a, inverse, n)) {
-    node_.clear();
-    return;
+  if (singular) {  // constants, which the right-hand side does not have, get an equation too
+    double trace = 0;
+    for (std::size_t i = 0; i < n; ++i) trace += a[i * n + i];
+    const auto count = static_cast<double>(n);
+    for (double& v : a) v += trace / (count * count);
   }
+  std::vector<double> inverse;
+  if (!invert(a, inverse, n)) return {};
+  return inverse;
+}
+
+template <class T>
+void CoarsestSolver<T>::prepare(const Level<double>& level) {
+  const std::vector<double> inverse = dense_inverse(level, false, node_);
+  if (inverse.empty()) node_.clear();
   inverse_.assign(inverse.begin(), inverse.end());
 }
 

@@ -39,12 +39,20 @@ inline void for_rows(Workers* workers, std::size_t count,
   });
 }
 
+inline constexpr std::size_t kMostDenseUnknowns = 128;
+
+/// The row-major inverse of a level's operator, and the offsets of its unknowns. Empty when there
+/// are more than kMostDenseUnknowns or the operator is singular. `singular`: its nullspace are the
+/// constants; right-hand sides of sum 0 then give solutions of sum 0.
+[[nodiscard]] std::vector<double> dense_inverse(const Level<double>& level, bool singular,
+                                                std::vector<std::size_t>& node);
+
 /// The last level by its explicit inverse, where that is small and exists.
 template <class T>
 class CoarsestSolver {
  public:
   /// Leaves the solver empty when there are too many unknowns or the level is singular.
-  void prepare(const Level<T>& level);
+  void prepare(const Level<double>& level);
   /// False when empty: smooth instead. Overwrites u.
   bool solve(const T* f, T* u) const {
     if (node_.empty()) return false;

@@ -171,6 +171,124 @@ TEST(Multigrid, EveryCycleConvergesAndWorkersDoNotChangeABit) {
     }
 }
 
+// max |f - A u| / max |f| of the five-point stencil with harmonic faces, by separate arithmetic.
+double plain_residual(const Field& u, const Field& f, const ScalarData& a_data) {
+  Field a(u.grid);
+  EXPECT_TRUE(a_data.fill(u.grid, whole(u.grid), 0, a.values.data()).ok());
+  const auto face = [&](int i, int j, int p, int q) {
+    return 2 * a.at(i, j) * a.at(p, q) / (a.at(i, j) + a.at(p, q));
+  };
+  const double h[2] = {u.grid.spacing(0), u.grid.spacing(1)};
+  double worst = 0;
+  double scale = 0;
+  for (int j = 1; j + 1 < u.grid.points[1]; ++j)
+    for (int i = 1; i + 1 < u.grid.points[0]; ++i) {
+      const double here = u.at(i, j);
+      double sum = 0;
+      for (const int d : {-1, 1}) {
+        sum += face(i, j, i + d, j) * (u.at(i + d, j) - here) / (h[0] * h[0]);
+        sum += face(i, j, i, j + d) * (u.at(i, j + d) - here) / (h[1] * h[1]);
+      }
+      worst = std::max(worst, std::fabs(f.at(i, j) - sum));
+      scale = std::max(scale, std::fabs(f.at(i, j)));
+    }
+  return worst / scale;
+}
+
+// Rows stream through nested iteration, exact and renewed residuals, over-relaxed sweeps: whatever
+// single precision does in between, the residual that is reported is that of the answer.
+TEST(Multigrid, ReportsTheTrueResidualForAnyNumberOfPoints) {
+  const auto a = ScalarData::parse("1+x*y");
+  const auto source = ScalarData::parse("exp(-40*((x-.3)^2+(y-.5)^2))");
+  ASSERT_TRUE(a.ok() && source.ok());
+  const Boundary boundary = Boundary::all({D, 0.0});
+  for (const auto& [nx, ny] : {std::pair{14, 14},
+                               {15, 16},
+                               {17, 19},
+                               {33, 33},
+                               {40, 40},
+                               {64, 50},
+                               {66, 65},
+                               {100, 97},
+                               {127, 127},
+                               {130, 128},
+                               {259, 260},
+                               {513, 514}}) {
+    SCOPED_TRACE(std::to_string(nx) + "x" + std::to_string(ny));
+    const double upper_y = static_cast<double>(ny - 1) / (nx - 1);
+    const auto grid =
+        Grid::make(std::array{nx, ny}, std::array{0.0, 0.0}, std::array{1.0, upper_y});
+    ASSERT_TRUE(grid.ok());
+    const auto plan = MultigridPlan::make(*grid, boundary, *a, 0.0);
+    ASSERT_TRUE(plan.ok());
+    Field f(*grid);
+    ASSERT_TRUE(source->fill(*grid, whole(*grid), 0, f.values.data()).ok());
+    Field u(*grid, 7.0);  // what was there before must not matter
+    Report report;
+    ASSERT_TRUE((*plan)->solve(f, boundary, 0, u, {}, report).ok());
+    EXPECT_LE(report.residual_relative, 1e-8);
+    EXPECT_LE(report.iterations, 7);
+    EXPECT_NE(report.details.find("one pass"), std::string::npos) << report.details;
+    EXPECT_NEAR(plain_residual(u, f, *a), report.residual_relative, 3e-10);
+    Field again(*grid);
+    ASSERT_TRUE((*plan)->solve(f, boundary, 0, again, {}, report).ok());
+    EXPECT_EQ(u.values, again.values);  // with vectors of the solve before
+  }
+}
+
+TEST(Multigrid, GoesBelowWhatSinglePrecisionHolds) {
+  const Grid grid = Grid::unit(2, 130);
+  const Boundary boundary = Boundary::all({D, *ScalarData::parse("x-y*y")});
+  MultigridOptions options;
+  options.tolerance = 1e-13;
+  const auto a = ScalarData::parse("1+x*y");
+  const auto plan = MultigridPlan::make(grid, boundary, *a, -3.0, options);
+  ASSERT_TRUE(plan.ok());
+  Field u(grid);
+  Report report;
+  const Status solved = (*plan)->solve(Field(grid, 2.0), boundary, 0, u, {}, report);
+  ASSERT_TRUE(solved.ok()) << solved.error();
+  EXPECT_LE(report.residual_relative, 1e-11);  // rounding of A u itself
+  EXPECT_LE(report.iterations, 16);
+}
+
+// Rough coefficients slow the cycles down; conjugate gradients then go on from where they are.
+TEST(Multigrid, HandsSlowProblemsToConjugateGradients) {
+  const Grid grid = Grid::unit(2, 101);
+  const Boundary boundary = Boundary::all({D, 0.0});
+  const auto a = ScalarData::parse("if(sin(37*x)*sin(41*y)>0, 900, 1)");
+  ASSERT_TRUE(a.ok());
+  const auto plan = MultigridPlan::make(grid, boundary, *a, 0.0);
+  ASSERT_TRUE(plan.ok());
+  const Field f(grid, -1.0);
+  Field u(grid);
+  Report report;
+  const Status solved = (*plan)->solve(f, boundary, 0, u, {}, report);
+  ASSERT_TRUE(solved.ok()) << solved.error();
+  EXPECT_EQ(report.method, "pcg");
+  EXPECT_LE(plain_residual(u, f, *a), 1.01e-8);
+  EXPECT_LE(report.iterations, 60);
+}
+
+TEST(Multigrid, AnswersNothingWithNothingAndRefusesWhatIsNotANumber) {
+  const Grid grid = Grid::unit(2, 50);
+  const Boundary boundary = Boundary::all({D, 0.0});
+  const auto plan = MultigridPlan::make(grid, boundary, *ScalarData::parse("1+x*y"), 0.0);
+  ASSERT_TRUE(plan.ok());
+  Field u(grid, 3.0);
+  Report report;
+  ASSERT_TRUE((*plan)->solve(Field(grid), boundary, 0, u, {}, report).ok());
+  for (const double v : u.values) ASSERT_EQ(v, 0);
+  EXPECT_EQ(report.iterations, 0);
+  for (const int at : {0, 49, 1225, 2499}) {  // corners, which no equation reads, too
+    Field f(grid, 1.0);
+    f.values[static_cast<std::size_t>(at)] = NAN;
+    const Status status = (*plan)->solve(f, boundary, 0, u, {}, report);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, Errc::out_of_range);
+  }
+}
+
 TEST(Multigrid, SaysWhatItCannotDo) {
   const Grid grid = Grid::unit(2, 20);
   const Boundary boundary = Boundary::all({D, 0.0});

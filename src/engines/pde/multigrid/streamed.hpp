@@ -1,0 +1,127 @@
+/// \file
+/// Multigrid for 2-D problems with bounded axes of about equal spacing and coefficients that do not
+/// jump by more than kMostContrastF32: the case that memory traffic rules.
+///
+/// Method. Nested iteration with cubic interpolation starts the finest level at the residual of the
+/// discretisation error, about h^2. From there on every cycle is one pass over the finest level
+/// (kernels/stream.hpp): the correction that the coarser levels found is added to x, which is kept
+/// in double precision in the caller's field; the residual is taken from x, source and faces in
+/// double precision; and single precision smooths its error from zero. What single precision rounds
+/// off is part of the next residual. Because the residual is taken between coarse correction and
+/// smoothing, rounding noise of the correction, which is rough, is smoothed at once.
+/// Coarser levels: V- or W-cycles in single precision, the last level by its inverse.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "kernels/stream.hpp"
+#include "multigrid/system.hpp"
+#include "neurolens/engines/pde/multigrid.hpp"
+
+namespace neurolens::pde {
+
+class StreamedMultigrid {
+ public:
+  /// Null when the problem is not of the kind above.
+  [[nodiscard]] static std::unique_ptr<StreamedMultigrid> make(const EllipticSystem& system,
+                                                               const MultigridOptions& options,
+                                                               const Network& network);
+
+  enum class Outcome : std::uint8_t {
+    done,
+    slow,       ///< Cycles gain less than kSlowestGain; u holds the best so far.
+    exhausted,  ///< max_iterations reached, or not finite.
+    stopped
+  };
+  /// Fills u, iterations and residual of `report`. Errors: out_of_range for a source that is not
+  /// finite, refused for data that do not balance.
+  [[nodiscard]] Result<Outcome> solve(const Field& source, const std::vector<FaceAction>& actions,
+                                      Field& u, const Context& context, Report& report) const;
+  /// The finest level as a network again, for GeneralMultigrid.
+  [[nodiscard]] Network network() const;
+  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] int levels() const { return static_cast<int>(levels_.size()); }
+  /// "9 levels, ..."
+  [[nodiscard]] std::string description() const;
+
+ private:
+  struct Axis {
+    int n = 1, first = 0, last = 1;  ///< Unknowns are [first, last).
+    std::vector<std::int32_t> cubic_start;
+    std::vector<double> cubic_weight;
+    int cubic_regular = 0;
+  };
+  struct Level {
+    std::array<Axis, 2> axis;
+    std::size_t stride = 0;
+    AlignedVector<double> ax, ay, extra;  ///< `extra` may be empty.
+    AlignedVector<float> narrow_ax, narrow_ay, narrow_extra, inverse;
+    [[nodiscard]] std::size_t origin() const;  ///< Of node (0, 0).
+    [[nodiscard]] std::size_t size() const;
+  };
+  struct Vectors {
+    AlignedVector<float> e, f;
+    AlignedVector<double> x, b;  ///< Of coarser levels.
+    AlignedVector<double> ring_wide;
+    AlignedVector<float> ring_narrow;
+  };
+  struct Work {
+    std::vector<Vectors> levels;
+    AlignedVector<float> dense;  ///< Right-hand side and solution of the last level.
+  };
+  struct Right;  // the right-hand side of one solve
+
+  static constexpr std::size_t kMemoryNodes = 1 << 22;
+
+  StreamedMultigrid() = default;
+  void add_level(const Network& network);
+  void plan_cubic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
+  [[nodiscard]] std::unique_ptr<Work> take_work() const;
+  void give_back(std::unique_ptr<Work> work) const;
+
+  [[nodiscard]] kernels::StreamLevel view(std::size_t l, Work& work) const;
+  [[nodiscard]] kernels::StreamRings rings(std::size_t l, Work& work) const;
+  template <class T>
+  [[nodiscard]] kernels::StreamRows<T> rows(std::size_t l, T* data) const;
+  /// A pass over level l that keeps x; its users fill in the rest.
+  [[nodiscard]] kernels::StreamPass pass(std::size_t l, Work& work, const Right& right,
+                                         Field& u) const;
+  [[nodiscard]] kernels::StreamPass coarse_pass(std::size_t l, Work& work) const;
+  void coarse_cycle(std::size_t l, Work& work, bool from_zero) const;
+  void solve_coarsest(Work& work) const;
+  void nested_iteration(Work& work, const Right& right, Field& u, double scale) const;
+  void solve_first(Work& work, double scale) const;
+  void inject_fixed(std::size_t l, Work& work, const Field& u) const;
+  /// How a pass over a level begins and whether it smooths.
+  struct Step {
+    kernels::StreamSource source = kernels::StreamSource::exact;
+    kernels::StreamStart start = kernels::StreamStart::keep;
+    double unit = 1, scale = 1;
+    bool smoothing = true;
+    bool coarse = true;  ///< `correct` adds the coarse correction too.
+  };
+  kernels::StreamResidual cycle_pass(std::size_t l, Work& work, const Right& right, Field& u,
+                                     const Step& step) const;
+  Result<Outcome> iterate(Work& work, const Right& right, Field& u, bool nested, double data,
+                          const Attention& attention, Report& report) const;
+  [[nodiscard]] double size_of_data(const Right& right, const Field& u, Work& work) const;
+  [[nodiscard]] double rounding_floor(const Field& u) const;
+  void remove_mean(Field& u) const;
+  /// Where a pass waits for memory, a further sweep costs less than the cycle that it can save.
+  [[nodiscard]] int fine_sweeps() const {
+    return 2 * options_.smoothing + (levels_.front().ax.size() >= kMemoryNodes ? 1 : 0);
+  }
+  [[nodiscard]] int coarse_sweeps() const { return options_.smoothing + 1; }
+
+  EllipticSystem system_;
+  MultigridOptions options_;
+  std::vector<Level> levels_;
+  std::vector<float> dense_;  ///< Inverse of the last level, rows of dense_stride_.
+  std::size_t dense_count_ = 0, dense_stride_ = 0;
+  mutable std::mutex spare_mutex_;
+  mutable std::vector<std::unique_ptr<Work>> spare_;
+};
+
+}  // namespace neurolens::pde
