@@ -221,6 +221,7 @@ void BoxData::make_correction(int a, int side) {
   };
   const BoxAxis& x0 = box_.axis[index(t0)];
   const BoxAxis& x1 = box_.axis[index(t1)];
+  if (std::all_of(face.value.begin(), face.value.end(), [](double v) { return v == 0; })) return;
   for (int j = x1.first; j < x1.first + x1.count; ++j)
     for (int i = x0.first; i < x0.first + x0.count; ++i) {
       const std::size_t here = index(i) + n0 * index(j);
@@ -345,14 +346,21 @@ void BoxData::finish(double* u) const {
   for (int a = box_.dimensions; a-- > 0;)
     for (int side = 0; side < 2; ++side) {
       if (!fixed(box_.axis[index(a)].end[index(side)]) || !face(a, side).known) continue;
-      std::array<int, 3> low{0, 0, 0};
-      std::array<int, 3> high{box_.axis[0].intervals, box_.axis[1].intervals,
-                              box_.axis[2].intervals};
-      low[index(a)] = high[index(a)] = side == 0 ? 0 : high[index(a)];
-      for (int k = low[2]; k <= high[2]; ++k)
-        for (int j = low[1]; j <= high[1]; ++j)
-          for (int i = low[0]; i <= high[0]; ++i)
-            u[box_.offset(i, j, k)] = face(a, side).value[face_offset(a, i, j, k)];
+      // The face's values lie in the order of its points: the earlier tangential axis is faster.
+      const double* value = face(a, side).value.data();
+      const int end = side == 0 ? 0 : box_.axis[index(a)].intervals;
+      const auto planes = a == 2 ? 1 : box_.points(2);
+      const auto rows = a == 1 ? 1 : box_.points(1);
+      for (int k = 0; k < planes; ++k)
+        for (int j = 0; j < rows; ++j) {
+          double* at = u + box_.offset(a == 0 ? end : 0, a == 1 ? end : j, a == 2 ? end : k);
+          const std::size_t n = a == 0 ? 1 : box_.row_stride();
+          if (n == 1)
+            *at = *value;
+          else
+            std::copy_n(value, n, at);
+          value += n;
+        }
     }
 }
 

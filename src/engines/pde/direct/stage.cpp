@@ -85,6 +85,8 @@ double pass_cost(int radix) {
       return 11;
     case 5:
       return 14;
+    case 7:
+      return 16;
     case 8:
       return 15;
     default: {

@@ -119,6 +119,34 @@ HWY_INLINE void butterfly<5>(C* x) {
   x[4] = plus_i(a1, b1);
 }
 template <>
+HWY_INLINE void butterfly<7>(C* x) {
+  const D d;
+  const V c1 = hn::Set(d, 0.62348980185873353053);  // cos and sin of 2 pi k / 7
+  const V c2 = hn::Set(d, -0.22252093395631440429);
+  const V c3 = hn::Set(d, -0.90096886790241912624);
+  const V s1 = hn::Set(d, 0.78183148246802980871);
+  const V s2 = hn::Set(d, 0.97492791218182360702);
+  const V s3 = hn::Set(d, 0.43388373911755812048);
+  const C u[3] = {x[1] + x[6], x[2] + x[5], x[3] + x[4]};
+  const C v[3] = {x[1] - x[6], x[2] - x[5], x[3] - x[4]};
+  const auto cosines = [&](V p, V q, V r) HWY_ATTR {
+    return C{hn::MulAdd(u[2].re, r, hn::MulAdd(u[1].re, q, hn::MulAdd(u[0].re, p, x[0].re))),
+             hn::MulAdd(u[2].im, r, hn::MulAdd(u[1].im, q, hn::MulAdd(u[0].im, p, x[0].im)))};
+  };
+  const auto sines = [&](V p, V q, V r) HWY_ATTR {
+    return C{hn::MulAdd(v[2].re, r, hn::MulAdd(v[1].re, q, hn::Mul(v[0].re, p))),
+             hn::MulAdd(v[2].im, r, hn::MulAdd(v[1].im, q, hn::Mul(v[0].im, p)))};
+  };
+  const C a[3] = {cosines(c1, c2, c3), cosines(c2, c3, c1), cosines(c3, c1, c2)};
+  const C b[3] = {sines(s1, s2, s3), sines(s2, hn::Neg(s3), hn::Neg(s1)),
+                  sines(s3, hn::Neg(s1), s2)};
+  x[0] = x[0] + u[0] + u[1] + u[2];
+  for (int s = 0; s < 3; ++s) {
+    x[1 + s] = minus_i(a[s], b[s]);
+    x[6 - s] = plus_i(a[s], b[s]);
+  }
+}
+template <>
 HWY_INLINE void butterfly<8>(C* x) {
   const D d;
   const V root = hn::Set(d, 0.70710678118654752440);
@@ -251,33 +279,43 @@ HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* 
   }
 }
 
+// One pass over `length` slots.
+HWY_INLINE void one_pass(const FftPass& pass, int length, double* at, double* work) {
+  const auto blocks = static_cast<std::size_t>(length / (pass.length * pass.radix));
+  switch (pass.radix) {
+    case 2:
+      return fixed_pass<2>(pass, blocks, at);
+    case 3:
+      return fixed_pass<3>(pass, blocks, at);
+    case 4:
+      return fixed_pass<4>(pass, blocks, at);
+    case 5:
+      return fixed_pass<5>(pass, blocks, at);
+    case 7:
+      return fixed_pass<7>(pass, blocks, at);
+    case 8:
+      return fixed_pass<8>(pass, blocks, at);
+    default:
+      return generic_pass(pass, blocks, at, work);
+  }
+}
+
+// Blocks of this many slots stay in the first cache; early passes go through them one by one.
+constexpr int kNearSlots = static_cast<int>(32768 / (kSlot * sizeof(double)));
+
 HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
   const int subs = stage.selfs + stage.pairs == 0 ? 1 : stage.selfs + stage.pairs;
+  std::size_t near = 0;
+  int length = 1;
+  while (near < stage.passes.size() && length * stage.passes[near].radix <= kNearSlots)
+    length *= stage.passes[near++].radix;
   for (int sub = 0; sub < subs; ++sub) {
     double* at = buffer + static_cast<std::size_t>(sub) * stage.fft_length * kSlot;
-    for (const FftPass& pass : stage.passes) {
-      const auto blocks = static_cast<std::size_t>(stage.fft_length / (pass.length * pass.radix));
-      switch (pass.radix) {
-        case 2:
-          fixed_pass<2>(pass, blocks, at);
-          break;
-        case 3:
-          fixed_pass<3>(pass, blocks, at);
-          break;
-        case 4:
-          fixed_pass<4>(pass, blocks, at);
-          break;
-        case 5:
-          fixed_pass<5>(pass, blocks, at);
-          break;
-        case 8:
-          fixed_pass<8>(pass, blocks, at);
-          break;
-        default:
-          generic_pass(pass, blocks, at, work);
-          break;
-      }
-    }
+    for (int block = 0; block < stage.fft_length; block += length)
+      for (std::size_t i = 0; i < near; ++i)
+        one_pass(stage.passes[i], length, at + static_cast<std::size_t>(block) * kSlot, work);
+    for (std::size_t i = near; i < stage.passes.size(); ++i)
+      one_pass(stage.passes[i], stage.fft_length, at, work);
   }
 }
 
