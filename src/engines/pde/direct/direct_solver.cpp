@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "direct/eigen.hpp"
+#include "direct/sweep.hpp"
 
 namespace neurolens::pde {
 namespace {
@@ -196,6 +197,8 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make_spectral(const Box& box
   solver->ones_.assign(longest + 16, 1.0);
   return solver;
 }
+
+DirectSolver::DirectSolver() : desks_(std::make_shared<DeskPool>()) {}
 
 Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
   if (box.order == 4 && box.dimensions > 1)

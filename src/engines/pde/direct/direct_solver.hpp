@@ -14,6 +14,8 @@
 
 namespace neurolens::pde {
 
+class DeskPool;
+
 class DirectSolver {
  public:
   /// Plans for a box. Errors: unavailable when no transform fits (Robin ends on two axes that are
@@ -54,7 +56,7 @@ class DirectSolver {
         symbol;        ///< Minus the eigenvalue of the second difference, per mode (times 1/1).
     double scale = 1;  ///< inverse(forward(x)) / x.
   };
-  DirectSolver() = default;
+  DirectSolver();
   Status plan_axis(int a);
   Status plan_tridiagonal();
   Status plan_division();
@@ -87,6 +89,7 @@ class DirectSolver {
   AlignedVector<double> mode_scale_;  ///< Per mode of the transformed axes: right-hand side factor.
   AlignedVector<double> ones_;
   std::size_t modes_ = 1;
+  std::shared_ptr<DeskPool> desks_;
 };
 
 }  // namespace neurolens::pde

@@ -96,8 +96,7 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
   AlignedVector<double> carry_up(modes_ + 16, 0.0);
   Turns turns(2 * batches);
   std::atomic<std::size_t> next{0};
-  std::vector<Desk> desks(workers.count());
-  for (Desk& desk : desks) desk.prepare(box_, buffer_doubles());
+  DeskPool::Loan desks(*desks_, workers.count(), box_, buffer_doubles());
   const auto target_rows = [&](std::size_t batch, std::array<double*, kLines>& out) {
     const std::size_t first = batch * lines;
     const std::size_t count = std::min(lines, index(rows.count) - first);

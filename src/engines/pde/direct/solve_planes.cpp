@@ -31,8 +31,7 @@ void DirectSolver::solve_planes(const BoxData& data, double* u, Workers& workers
   const kernels::Factors factors = factors_.view();
   Turns turns(2 * planes);
   std::atomic<std::size_t> next{0};
-  std::vector<Desk> desks(workers.count());
-  for (Desk& desk : desks) desk.prepare(box_, buffer_doubles());
+  DeskPool::Loan desks(*desks_, workers.count(), box_, buffer_doubles());
   const auto row_at = [&](std::size_t j, std::size_t k) {
     return u + box_.offset(x.first, y.first + static_cast<int>(j), z.first + static_cast<int>(k));
   };
