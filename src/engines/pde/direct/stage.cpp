@@ -91,14 +91,21 @@ double pass_cost(int radix) {
       return 15;
     default: {
       const double h = (radix - 1) / 2.0;
-      return (4 * h * h + 8 * h) / radix + 9;
+      return (4 * h * h + 8 * h) / radix + 13;
     }
   }
 }
 
+constexpr int kNearPoints = 256;  // of 128 bytes: what passes keep in the first cache
+constexpr double kFarPass = 6;    // added by a pass that does not
+
 double fft_cost(int n) {
   double cost = 0;
-  for (const int r : radices_of(n)) cost += pass_cost(r);
+  int length = 1;
+  for (const int r : radices_of(n)) {
+    length *= r;
+    cost += pass_cost(r) + (length > kNearPoints ? kFarPass : 0);
+  }
   return cost;
 }
 

@@ -133,14 +133,17 @@ HWY_INLINE std::size_t tile_width(const double* row, std::size_t q, std::size_t 
   return end - q < room ? end - q : room;
 }
 
+// Half a batch at a time: 16 rows a power of two apart would push each other out of the cache
+// between one tile and the next.
 void gather_rows_impl(const Stage& stage, const double* const* rows, double* buffer) {
   clear_unused_impl(stage, buffer);
   const auto n = static_cast<std::size_t>(stage.inputs);
-  for (std::size_t j = 0, count = 0; j < n; j += count) {
-    count = tile_width(rows[0], j, n);
-    for (std::size_t half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
+    const double* const* own = rows + half * kLanes;
+    for (std::size_t j = 0, count = 0; j < n; j += count) {
+      count = tile_width(own[0], j, n);
       V v[kLanes];
-      load_tile(rows + half * kLanes, j, count, v);
+      load_tile(own, j, count, v);
       transpose(v);
       if (count == kLanes) {
         for (std::size_t c = 0; c < kLanes; ++c) put(stage, j + c, v[c], half, buffer);
@@ -309,13 +312,14 @@ HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const dou
 void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale,
                        std::size_t lines, double* const* rows) {
   const auto n = static_cast<std::size_t>(stage.outputs);
-  for (std::size_t q = 0, count = 0; q < n; q += count) {
-    count = tile_width(rows[0], q, n);
-    for (std::size_t half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2 && half * kLanes < lines; ++half) {
+    double* const* own = rows + half * kLanes;
+    for (std::size_t q = 0, count = 0; q < n; q += count) {
+      count = tile_width(own[0], q, n);
       V v[kLanes];
       load_outputs(stage, buffer, scale, q, count, half, v);
       for (std::size_t r = 0; r < kLanes && half * kLanes + r < lines; ++r)
-        store_part(v[r], count, rows[half * kLanes + r] + q);
+        store_part(v[r], count, own[r] + q);
     }
   }
 }
