@@ -234,8 +234,10 @@ double median_unobserved(const run::Run& run) {
     if (rows.observed[i] == 0 && rows.warmup[i] == 0 && rows.disturbed[i] == 0)
       values.push_back(rows.duration_ns[i]);
   }
+  if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : static_cast<double>(values[values.size() / 2]);
+  const auto two = values[(values.size() - 1) / 2] + values[values.size() / 2];
+  return static_cast<double>(two) / 2;
 }
 
 // The runtime's own profiler makes this model several times slower; what is reported must add up to
