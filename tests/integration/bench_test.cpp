@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -151,6 +152,18 @@ TEST_F(Bench, MeasuresEnginesOverTheirOptions) {
             "options.nodes");
   const auto kept_runs = run({"ls", "--json", "--store", "store", "--tag", "bench=e"});
   EXPECT_NE(kept_runs.out.find("nn:adaptive"), std::string::npos) << kept_runs.out;
+  // A training configuration beside the matrix, whatever folder this runs in.
+  ASSERT_TRUE(system_files().make_directories(at("sub")).ok());
+  write("sub/t.yaml",
+        "model: {layers: [{type: linear, units: 10}]}\ndata: {kind: digits, count: 100}\n");
+  for (const char* model : {"{workload: 'nn:train', name: t, options: {config: t.yaml}}",
+                            "{workload: 'nn:train?config=t.yaml', name: t}"}) {
+    write("sub/m.yaml", std::string("warmup: 1\nstop: {iterations: 10}\nmodels: [") + model +
+                            "]\naxes: {options: {plan: [once, every_step]}}\n");
+    (void)std::filesystem::remove_all(at("o2"));
+    const auto trained = run({"bench", "sub/m.yaml", "--out", "o2", "--store", "store"});
+    EXPECT_EQ(trained.status, 0) << trained.out << trained.err;
+  }
   write("typo.yaml", "models: [{workload: 'nn:adaptive'}]\naxes: {options: {nodse: [1]}}\n");
   const auto typo = run({"bench", "typo.yaml", "--store", "store", "--dry-run"});
   EXPECT_EQ(typo.status, 2);

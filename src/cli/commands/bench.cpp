@@ -74,9 +74,8 @@ class Bench final : public Command {
   /// Every cell of an engine names one that there is, with options that it has.
   static Status check_engines(const bench::Config& config, const std::vector<bench::Cell>& cells) {
     for (const auto& cell : cells) {
-      const auto& engine = config.models[cell.model].workload;
-      if (!engine) continue;
-      const auto text = workloads::with_options(*engine, bench::engine_options(config, cell));
+      if (!config.models[cell.model].workload) continue;
+      const auto text = specification_of(config, cell);
       const Status known = text.ok() ? workloads::check(*text) : Status(text.error());
       if (!known.ok()) return Error(known.error()).at(config.file);
     }

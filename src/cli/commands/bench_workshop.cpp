@@ -34,6 +34,17 @@ bool has_sequence(const std::string& architecture) {
 
 }  // namespace
 
+Result<std::string> specification_of(const bench::Config& config, const bench::Cell& cell) {
+  const std::string& engine = *config.models[cell.model].workload;
+  auto options = bench::engine_options(config, cell);
+  NEUROLENS_ASSIGN(const auto own, workloads::parse(engine));
+  if (const auto inside = own.options.find("config"); inside != own.options.end())
+    options.insert(*inside);
+  if (const auto file = options.find("config"); file != options.end())
+    file->second = join_path(parent_path(config.file), file->second);
+  return workloads::with_options(engine, options);
+}
+
 StoreWorkshop::StoreWorkshop(Context& context, store::Store& store, std::string folder,
                              std::string ort_library)
     : context_(context),
@@ -45,8 +56,7 @@ StoreWorkshop::StoreWorkshop(Context& context, store::Store& store, std::string 
 Result<std::string> StoreWorkshop::model_file(const bench::Config& config,
                                               const bench::Cell& cell) {
   const bench::ModelSpec& model = config.models[cell.model];
-  if (model.workload)
-    return workloads::with_options(*model.workload, bench::engine_options(config, cell));
+  if (model.workload) return specification_of(config, cell);
   if (cell.precision == bench::Precision::int8) {
     if (model.int8) return join_path(parent_path(config.file), *model.int8);
     return Error{Errc::unavailable,

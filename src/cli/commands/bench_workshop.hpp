@@ -14,6 +14,11 @@
 
 namespace neurolens::cli {
 
+/// What an engine's cell runs. The option `config`, a file, starts from the folder of the matrix as
+/// files of models do. Errors: bad_request.
+[[nodiscard]] Result<std::string> specification_of(const bench::Config& config,
+                                                   const bench::Cell& cell);
+
 class StoreWorkshop final : public bench::Workshop {
  public:
   /// Models that have to be made are kept below `folder`/models.
