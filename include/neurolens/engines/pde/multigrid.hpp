@@ -3,9 +3,10 @@
 ///   div(a grad u) + c u = f,   a > 0, c <= 0.
 /// Method: finite volumes on the grid's points (order 2, harmonic face values of a, hence exact for
 /// jumps on faces in 1-D); coarse operators by series and parallel connection of the fine ones;
-/// red-black smoothing; inner cycles in single precision, residuals in double. As a solver or,
-/// where that converges slowly, as the preconditioner of conjugate gradients, which converges for
-/// jumps of 1e6 in a. Any number of points.
+/// red-black smoothing; inner cycles in single precision, the residual that is reported in double.
+/// As a solver or, where that converges slowly, as the preconditioner of conjugate gradients, which
+/// converges for jumps of 1e6 in a. Any number of points. 2-D problems with bounded axes of about
+/// equal spacing take one pass over memory per cycle, on the calling thread.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,9 @@ enum class Cycle : std::uint8_t {
 
 struct MultigridOptions {
   Cycle cycle = Cycle::full;
-  int smoothing = 1;  ///< Red-black sweeps before and after each coarse correction, 1 to 8.
+  /// Red-black sweeps before and after each coarse correction, 1 to 8 (2-D: twice as many in each
+  /// pass over the finest level, and one more on each side of coarser ones).
+  int smoothing = 1;
   bool conjugate_gradient = true;  ///< false: plain cycles, less memory, fragile at large jumps.
   /// Conjugate gradients begin only once plain cycles turn out to gain less than a factor of 4
   /// each; smooth coefficients never need them. false: from the start.

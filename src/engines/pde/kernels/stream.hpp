@@ -18,7 +18,7 @@
 
 namespace neurolens::pde::kernels {
 
-/// Nodes are over-relaxed a little: with red-black sweeps a cycle then gains 15 instead of 9.
+/// Nodes are over-relaxed a little: with red-black sweeps a cycle then gains 16 instead of 9.
 inline constexpr double kStreamRelaxation = 1.1;
 
 /// Pointers to node (0, 0); rows -1 and n exist in every array.
