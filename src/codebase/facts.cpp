@@ -173,6 +173,7 @@ bool is_vendored(std::string_view path) {
 
 FileFacts facts_of(std::string_view path, std::string_view bytes, const FactsWanted& wanted) {
   FileFacts facts;
+  facts.size_bytes = bytes.size();
   const auto found = identify(path, bytes);
   if (!found) return facts;
   facts.source = true;
@@ -248,7 +249,7 @@ Result<FactsTable> FactCollector::collect(std::span<const WalkedFile> files, dou
   std::vector<FactCache::Known> known;
   if (cache_ != nullptr) known = cache_->match(files);
   std::atomic<std::uint64_t> read{0}, cached{0}, bytes{0};
-  NEUROLENS_TRY(parallel_for(*executor_, files.size(), [&](std::size_t i) {
+  const auto make = [&](std::size_t i, FileBytes* content) {
     const WalkedFile& file = files[i];
     FileFacts& facts = table.facts[i];
     if (!needs_content(file.path) && !identify(file.path, "")) return;  // never opened
@@ -259,14 +260,18 @@ Result<FactsTable> FactCollector::collect(std::span<const WalkedFile> files, dou
       }
       known[i] = {};
     }
-    thread_local FileBytes content;
-    const int error = content.load(root_ + "/" + file.path);
+    const int error = content->load_below(root_, file.path);
     ++read;
     if (error == 0) {
-      bytes += content.view().size();
-      facts = facts_of(file.path, content.view(), wanted_);
+      bytes += content->view().size();
+      facts = facts_of(file.path, content->view(), wanted_);
     }
     facts.error = error;
+  };
+  NEUROLENS_TRY(parallel_for(*executor_, files.size(), [&](std::size_t begin, std::size_t end) {
+    thread_local FileBytes content;  // its buffer is worth keeping
+    for (std::size_t i = begin; i < end; ++i) make(i, &content);
+    content.leave_folder();
   }));
   table.read = read;
   table.cached = cached;

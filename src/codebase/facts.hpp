@@ -24,6 +24,7 @@ struct FileFacts {
   LanguageId language;
   IdentifiedBy by = IdentifiedBy::extension;
   FileClass kind = FileClass::source;
+  std::uint64_t size_bytes = 0;  ///< 0 when taken from the cache: see WalkedFile.
   Measured measured;
   std::vector<RawImport> imports;
   std::string summary;  ///< First sentence of the file's documentation.

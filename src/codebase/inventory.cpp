@@ -9,20 +9,37 @@
 namespace neurolens::codebase {
 namespace {
 
+auto rank_of(const FunctionMetrics& f, std::string_view path) {
+  return std::tuple(-std::int64_t{f.cognitive}, -std::int64_t{f.cyclomatic},
+                    -std::int64_t{f.length()}, path, f.first_line, std::string_view(f.name),
+                    f.parameters);
+}
 bool ranks_before(const RankedFunction& a, const RankedFunction& b) {
-  const auto key = [](const RankedFunction& f) {
-    return std::tuple(-std::int64_t{f.metrics.cognitive}, -std::int64_t{f.metrics.cyclomatic},
-                      -std::int64_t{f.metrics.length()});
-  };
-  return std::tuple(key(a), std::string_view(a.path), a.metrics.first_line) <
-         std::tuple(key(b), std::string_view(b.path), b.metrics.first_line);
+  return rank_of(a.metrics, a.path) < rank_of(b.metrics, b.path);
 }
 
-// Keeps the `top` first of a growing list at a bounded size.
-void trim_top(std::vector<RankedFunction>* list, std::size_t top) {
-  std::sort(list->begin(), list->end(), ranks_before);
-  if (list->size() > top) list->resize(top);
-}
+// Keeps the `top` first of all functions that it is shown: a heap, the last of them in front.
+class TopFunctions {
+ public:
+  explicit TopFunctions(std::size_t top) : top_(top) {}
+  void show(FunctionMetrics* f, const std::string& path) {
+    if (kept_.size() >= top_) {
+      if (top_ == 0 || !(rank_of(*f, path) < rank_of(kept_[0].metrics, kept_[0].path))) return;
+      std::pop_heap(kept_.begin(), kept_.end(), ranks_before);
+      kept_.pop_back();
+    }
+    kept_.push_back({path, std::move(*f)});
+    std::push_heap(kept_.begin(), kept_.end(), ranks_before);
+  }
+  std::vector<RankedFunction> sorted() && {
+    std::sort_heap(kept_.begin(), kept_.end(), ranks_before);
+    return std::move(kept_);
+  }
+
+ private:
+  std::size_t top_;
+  std::vector<RankedFunction> kept_;
+};
 
 void add(GroupRow* group, const FileRow& row) {
   ++group->files;
@@ -72,7 +89,9 @@ FunctionTotals& FunctionTotals::operator+=(const FunctionTotals& other) {
 
 Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
                                  const Attention& attention) {
-  NEUROLENS_ASSIGN(Walk tree, walk(request.root, request.walk));
+  WalkOptions options = request.walk;
+  options.details = !request.cache.empty();
+  NEUROLENS_ASSIGN(Walk tree, walk(request.root, options));
   Inventory out;
   out.root_path = request.root;
   out.timestamp = to_rfc3339(clock.wall());
@@ -83,6 +102,7 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
   out.functions_measured = request.functions;
   out.module_map = request.modules;
   std::map<std::string, GroupRow> modules, languages;
+  TopFunctions top(request.top);
   // Slices keep the facts (functions, imports) of a million files from being in memory together.
   constexpr std::size_t kSlice = 4096;
   // A cache is shared with the graph.
@@ -117,14 +137,12 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
       row.encoding = facts.measured.encoding;
       row.doubts = facts.measured.doubts;
       row.confidence = facts.measured.confidence();
-      row.size_bytes = file.size_bytes;
+      row.size_bytes = options.details ? file.size_bytes : facts.size_bytes;
       row.lines = facts.measured.lines;
       for (FunctionMetrics& f : facts.measured.functions) {
         row.functions.add(f);
-        if (row.kind == FileClass::source && request.top > 0)
-          out.top.push_back({row.path, std::move(f)});
+        if (row.kind == FileClass::source) top.show(&f, row.path);
       }
-      if (out.top.size() > request.top * 4 + 4096) trim_top(&out.top, request.top);
       if (row.kind == FileClass::source) {
         add(&out.whole, row);
         add(&modules[request.modules.module_of(row.path)], row);
@@ -140,7 +158,7 @@ Result<Inventory> take_inventory(const InventoryRequest& request, Clock& clock,
     first += count;
   }
   NEUROLENS_TRY(collector.finish());
-  trim_top(&out.top, request.top);
+  out.top = std::move(top).sorted();
   out.modules = rows_of(std::move(modules));
   out.languages = rows_of(std::move(languages));
   std::stable_sort(

@@ -1,6 +1,6 @@
 /// \file
-/// Runs a function over 0 .. count-1 on the workers of an executor; results are stored by index, so
-/// that their order does not depend on the number of workers.
+/// Runs a function over pieces of 0 .. count-1 on the workers of an executor; results are stored by
+/// index, so that their order does not depend on the number of workers.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,10 @@ class Executor;
 }
 namespace neurolens::codebase {
 
-/// Calls `work(i)` once for every i < count; returns when all are done. `work` must be safe to call
-/// concurrently. Errors: what `work` threw (the other calls are made all the same).
+/// Calls `work(begin, end)` for pieces that make up [0, count); returns when all are done. `work`
+/// must be safe to call concurrently. Errors: what `work` threw (the other calls are made all the
+/// same).
 Status parallel_for(exec::Executor& executor, std::size_t count,
-                    const std::function<void(std::size_t)>& work);
+                    const std::function<void(std::size_t, std::size_t)>& work);
 
 }  // namespace neurolens::codebase

@@ -154,20 +154,27 @@ class Walker {
     return false;
   }
 
+  // What the listing said, where that is all that is asked for; 0 when the file has to be asked.
+  mode_t listed_mode(unsigned char type) const {
+    if (options_.follow_links) return 0;
+    if (type == DT_DIR) return S_IFDIR;
+    if (type == DT_LNK) return S_IFLNK;
+    return type == DT_REG && !options_.details ? S_IFREG : 0;
+  }
+
   void visit(const std::string& path, unsigned char type) {
     struct stat status {};
-    const std::string full = absolute(path);
-    if (::lstat(full.c_str(), &status) != 0) {
+    status.st_mode = listed_mode(type);
+    if (status.st_mode == 0 && ::lstat(absolute(path).c_str(), &status) != 0) {
       walk_.unreadable.push_back({path, std::strerror(errno)});
       return;
     }
-    (void)type;
     if (S_ISLNK(status.st_mode)) {
       if (!options_.follow_links) {
         ++walk_.links;
         return;
       }
-      if (::stat(full.c_str(), &status) != 0) {
+      if (::stat(absolute(path).c_str(), &status) != 0) {
         ++(errno == ELOOP ? walk_.loops : walk_.links);
         return;
       }

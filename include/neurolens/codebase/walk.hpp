@@ -19,6 +19,8 @@ struct WalkOptions {
   /// On: symbolic links are followed; each directory and file is visited once, so loops end.
   /// Off: links are counted and left alone.
   bool follow_links = false;
+  /// Off: WalkedFile has no more than the path, unless links are followed. Saves a call per file.
+  bool details = true;
   /// More patterns, in .gitignore syntax, relative to the root.
   std::vector<std::string> exclude;
 };
