@@ -31,6 +31,9 @@ class ByteSet {
     return byte < 0x80 && (low_[byte & 15u] >> (byte >> 4) & 1u) != 0;
   }
 
+  /// The words of the low nibbles: 16 bytes, aligned.
+  [[nodiscard]] const std::uint8_t* rows() const { return low_.data(); }
+
   /// First member in [p, end), or end.
   [[nodiscard]] const char* find(const char* p, const char* end) const {
 #if defined(__SSSE3__)

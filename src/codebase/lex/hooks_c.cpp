@@ -123,8 +123,10 @@ bool c_quote(Scanner& s, const Rule&) {
 bool c_directive(Scanner& s, const Rule&) {
   if (!s.line_is_empty()) return false;
   const char* p = s.pos() + 1;
+  while (p < s.end() && is_blank_byte(*p)) ++p;
+  // Most are none of those below; their lines need not be read to the end.
+  if (p == s.end() || std::strchr("iewrp", *p) == nullptr) return false;
   const char* stop = s.line_end(p);
-  while (p < stop && is_blank_byte(*p)) ++p;
   const char* word_end = p;
   while (word_end < stop && is_identifier_byte(*word_end)) ++word_end;
   const std::string_view word(p, static_cast<std::size_t>(word_end - p));

@@ -125,7 +125,7 @@ bool statement_ends(const char* p, const char* end) {
 
 // True when a string starts at p, with or without a prefix that allows documentation.
 bool starts_doc_string(const char* p, const char* end) {
-  if (p < end && std::strchr("rRuU", *p) != nullptr) ++p;
+  if (p < end && (*p == 'r' || *p == 'R' || *p == 'u' || *p == 'U')) ++p;
   return p < end && is_quote(*p);
 }
 

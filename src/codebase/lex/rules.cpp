@@ -350,12 +350,18 @@ Rules rules_of(LexFamily family) {
 }  // namespace
 
 LexTable make_lex_table(LexFamily family) {
-  LexTable table = compile_rules(rules_of(family));
+  const std::string_view sometimes = family == LexFamily::python ? ":"
+                                     : family == LexFamily::js   ? "{}"
+                                                                 : "";
+  LexTable table = compile_rules(rules_of(family), sometimes);
   if (family == LexFamily::python) {
     table.start_hook = &hooks::python_start;
     table.line_hook = &hooks::python_line;
     table.counts_brackets = true;
-    for (const char bracket : {'(', ')', '[', ']', '{', '}'}) table.interesting.add(bracket);
+    for (const char bracket : {'(', ')', '[', ']', '{', '}'}) {
+      table.interesting.add(bracket);
+      table.always.add(bracket);
+    }
   }
   if (family == LexFamily::php) table.start_hook = &hooks::php_start;
   for (const LexFamily here : {LexFamily::shell, LexFamily::ruby, LexFamily::perl, LexFamily::php,

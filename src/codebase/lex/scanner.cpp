@@ -1,6 +1,7 @@
 #include "lex/scanner.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace neurolens::codebase {
@@ -12,9 +13,23 @@ const char* find_byte(const char* p, const char* end, char c) {
   return hit != nullptr ? static_cast<const char*>(hit) : end;
 }
 
+// The lowest `bits` bits, of 0 to 64.
+constexpr std::uint64_t below(unsigned bits) {
+  return bits < 64 ? (std::uint64_t{1} << bits) - 1 : ~std::uint64_t{0};
+}
+
+LineMasksFunction masks_of_lines() {
+  static const LineMasksFunction function = line_masks_function();
+  return function;
+}
+
 bool matches(const char* p, const char* end, std::string_view text) {
-  return static_cast<std::size_t>(end - p) >= text.size() &&
-         std::memcmp(p, text.data(), text.size()) == 0;
+  if (static_cast<std::size_t>(end - p) < text.size()) return false;
+  // Marks are short: no call for them.
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (p[i] != text[i]) return false;
+  }
+  return true;
 }
 
 char lower(char c) {
@@ -60,7 +75,7 @@ const char* find_nested_end(const char* p, const char* end, std::string_view ope
 
 }  // namespace
 
-LexTable compile_rules(std::vector<Rule> rules) {
+LexTable compile_rules(std::vector<Rule> rules, std::string_view sometimes) {
   std::stable_sort(rules.begin(), rules.end(), [](const Rule& a, const Rule& b) {
     const auto fa = static_cast<unsigned char>(lower(a.open.front()));
     const auto fb = static_cast<unsigned char>(lower(b.open.front()));
@@ -69,16 +84,23 @@ LexTable compile_rules(std::vector<Rule> rules) {
   LexTable table;
   table.rules = std::move(rules);
   table.interesting.add('\n');
+  table.always.add('\n');
   for (std::size_t i = table.rules.size(); i-- > 0;) {
-    const char c = table.rules[i].open.front();
+    Rule& rule = table.rules[i];
+    const char c = rule.open.front();
+    const std::size_t known = std::min<std::size_t>(rule.open.size(), sizeof rule.head);
+    std::memcpy(&rule.head, rule.open.data(), known);
+    std::memset(&rule.head_mask, 0xff, known);
     const auto index = static_cast<std::uint8_t>(i + 1);
     table.first[static_cast<unsigned char>(c)] = index;
     table.interesting.add(c);
+    if (sometimes.find(c) == std::string_view::npos) table.always.add(c);
     if ((table.rules[i].flags & kWord) == 0) continue;
     for (const char other : {lower(c), static_cast<char>(lower(c) - 'a' + 'A')}) {
       if (lower(c) < 'a' || lower(c) > 'z') break;
       table.first[static_cast<unsigned char>(other)] = index;
       table.interesting.add(other);
+      table.always.add(other);
     }
   }
   return table;
@@ -140,9 +162,47 @@ void Scanner::add_segment(const char* from, SegmentKind kind) {
                         static_cast<std::uint32_t>(line_begin_ - begin_), kind});
 }
 
+// Moves over the first `size` bytes that `masks` describes, closing the lines on the way; those
+// with something on them get `flag`.
+void Scanner::count_lines(const LineMasks& masks, unsigned size, std::uint8_t flag) {
+  const std::uint64_t ends = masks.newlines & below(size);
+  const std::uint64_t code = ~(masks.blanks | masks.newlines) & below(size);
+  if (ends == 0) {
+    if (code != 0) line_ = static_cast<std::uint8_t>(line_ | flag);
+    p_ += size;
+    return;
+  }
+  const auto first = static_cast<unsigned>(std::countr_zero(ends));
+  if ((code & below(first)) != 0) line_ = static_cast<std::uint8_t>(line_ | flag);
+  end_line();
+  // A line's start is carried over its blanks to what comes first on it, be it the line's end.
+  const auto last = 63 - static_cast<unsigned>(std::countl_zero(ends));
+  const std::uint64_t filled = (masks.blanks + (ends << 1)) & code;
+  const auto others = static_cast<unsigned>(std::popcount(ends)) - 1;
+  const auto marked = static_cast<unsigned>(std::popcount(filled & below(last)));
+  lines_.total += others;
+  lines_.blank += others - marked;
+  if (flag == kLineCode) {
+    lines_.code += marked;
+  } else {
+    lines_.comment += marked;
+    if (flag == kLineDoc) lines_.doc += marked;
+  }
+  if ((filled & ~below(last)) != 0) line_ = flag;
+  line_begin_ = p_ + last + 1;
+  p_ += size;
+}
+
 // Moves to `to`, closing the lines on the way. `flag` marks every line with something on it, or
 // every line at all when `blank_is_flag`.
 void Scanner::account(const char* to, std::uint8_t flag, bool blank_is_flag) {
+  if (kinds_ == nullptr && !blank_is_flag) {
+    LineMasks masks;
+    while (to - p_ >= 64) {
+      masks_of_lines()(p_, ByteSet(), &masks);
+      count_lines(masks, 64, flag);
+    }
+  }
   while (p_ < to) {
     const char* stop = find_byte(p_, to, '\n');
     const char* q = p_;
@@ -193,15 +253,24 @@ bool Scanner::permitted(const Rule& rule) const {
 
 void Scanner::line_comment(const Rule& rule) {
   const char* stop = line_end(p_);
-  if ((rule.flags & kContinues) != 0) {
+  const bool doc = (rule.flags & kDoc) != 0;
+  if ((rule.flags & kContinues) != 0 && stop < end_ && stop - p_ >= 2 &&
+      (stop[-1] == '\\' || stop[-1] == '\r')) {
     while (stop < end_) {
       const char* last = stop;
       if (last > p_ && last[-1] == '\r') --last;
       if (last <= p_ || last[-1] != '\\') break;
       stop = line_end(stop + 1);
     }
+    return take_comment(stop, doc);
   }
-  take_comment(stop, (rule.flags & kDoc) != 0);
+  // It holds no line end, and something.
+  state.comment_begin = p_;
+  state.comment_end = stop;
+  const char* from = p_;
+  line_ = static_cast<std::uint8_t>(line_ | (doc ? kLineDoc : kLineComment));
+  p_ = stop;
+  add_segment(from, doc ? SegmentKind::doc : SegmentKind::comment);
 }
 
 void Scanner::block_comment(const Rule& rule) {
@@ -249,11 +318,14 @@ bool Scanner::dispatch() {
   const unsigned first = table_.first[static_cast<unsigned char>(*p_)];
   if (first == 0) return false;
   const char byte = lower(*p_);
+  std::uint32_t head = 0;
+  std::memcpy(&head, p_, end_ - p_ >= 4 ? sizeof head : static_cast<std::size_t>(end_ - p_));
   for (std::size_t i = first - 1; i < table_.rules.size(); ++i) {
     const Rule& rule = table_.rules[i];
     if (lower(rule.open.front()) != byte) break;
-    const bool match = (rule.flags & kWord) != 0 ? matches_word(p_, end_, rule.open)
-                                                 : matches(p_, end_, rule.open);
+    const bool word = (rule.flags & kWord) != 0;
+    if (!word && (head & rule.head_mask) != rule.head) continue;
+    const bool match = word ? matches_word(p_, end_, rule.open) : matches(p_, end_, rule.open);
     if (match && permitted(rule) && apply(rule)) return true;
   }
   return false;
@@ -288,20 +360,83 @@ void Scanner::new_line() {
   settle();
 }
 
-void Scanner::run() {
-  if (table_.start_hook != nullptr) table_.start_hook(*this, table_.rules.front());
-  settle();
-  while ((p_ = table_.interesting.find(p_, end_)) != end_) {
-    if (*p_ == '\n') {
-      new_line();
-    } else if (const int step = table_.bracket(*p_); step != 0) {
-      state.depth = std::max(0, state.depth + step);
+// 64 bytes of a text and what they are, with blanks behind its end.
+struct Scanner::Window {
+  const char* begin = nullptr;
+  std::ptrdiff_t size = 0;
+  bool inside = false;  ///< Made for that state: see LexTable::always.
+  LineMasks masks;
+
+  void look(const char* at, const char* end, bool in, const LexTable& table) {
+    begin = at;
+    inside = in;
+    size = std::min<std::ptrdiff_t>(64, end - at);
+    const ByteSet& set = in ? table.interesting : table.always;
+    if (size == 64) return masks_of_lines()(at, set, &masks);
+    char tail[64] = {};
+    std::memcpy(tail, at, static_cast<std::size_t>(size));
+    masks_of_lines()(tail, set, &masks);
+    masks.marks &= below(static_cast<unsigned>(size));
+    masks.newlines &= below(static_cast<unsigned>(size));
+  }
+};
+
+// For tables whose hooks need not see where lines start: the lines up to the next interesting byte
+// are counted 64 bytes at a time.
+void Scanner::run_by_masks() {
+  Window window;
+  while (p_ < end_) {
+    if (p_ - window.begin >= window.size || state.inside() != window.inside)
+      window.look(p_, end_, state.inside(), table_);
+    const auto past = static_cast<unsigned>(p_ - window.begin);
+    const LineMasks& all = window.masks;
+    const LineMasks masks{all.marks >> past, all.blanks >> past, all.newlines >> past};
+    const auto left = static_cast<unsigned>(window.size) - past;
+    const unsigned stop = std::min(left, static_cast<unsigned>(std::countr_zero(masks.marks)));
+    count_lines(masks, stop, kLineCode);
+    if (stop == left) continue;
+    if ((line_ & kLineCode) == 0 || dispatch()) {
+      settle();
+    } else {
       ++p_;
+    }
+  }
+}
+
+// For the others: from one interesting byte or line end to the next.
+void Scanner::run_by_marks() {
+  Window window;
+  while (p_ < end_) {
+    if (p_ - window.begin >= window.size || state.inside() != window.inside)
+      window.look(p_, end_, state.inside(), table_);
+    const auto past = static_cast<unsigned>(p_ - window.begin);
+    std::uint64_t marks = (window.masks.marks | window.masks.newlines) >> past << past;
+    int step = 0;
+    for (; marks != 0; marks &= marks - 1) {  // brackets move nothing but the depth
+      p_ = window.begin + std::countr_zero(marks);
+      if ((step = table_.bracket(*p_)) == 0) break;
+      state.depth = std::max(0, state.depth + step);
+    }
+    if (marks == 0) {
+      p_ = window.begin + window.size;
+    } else if (*p_ == '\n') {
+      new_line();
     } else if (dispatch()) {
       settle();
     } else {
       ++p_;
     }
+  }
+}
+
+void Scanner::run() {
+  if (table_.start_hook != nullptr) table_.start_hook(*this, table_.rules.front());
+  settle();
+  const bool hooked = table_.line_hook != nullptr || table_.newline_hook != nullptr;
+  if (hooked || table_.counts_brackets || kinds_ != nullptr) {
+    run_by_marks();
+  } else {
+    run_by_masks();
   }
   if (end_ > line_begin_) end_line();
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lex/byte_set.hpp"
+#include "lex/line_masks.hpp"
 #include "neurolens/codebase/measure.hpp"
 
 namespace neurolens::codebase {
@@ -46,6 +47,9 @@ struct Rule {
   std::string_view close = {};
   unsigned flags = 0;
   Hook hook = nullptr;
+  // The opener's first four bytes, and which of them it has; set by compile_rules().
+  std::uint32_t head = 0;
+  std::uint32_t head_mask = 0;
 };
 
 /// What a language brings along. `first` indexes `rules` by first byte: rules of one byte are
@@ -54,6 +58,7 @@ struct LexTable {
   std::vector<Rule> rules;
   std::array<std::uint8_t, 256> first{};  ///< Index + 1 of the first rule for a byte; 0: none.
   ByteSet interesting;
+  ByteSet always;  ///< Those that are so in every state: see compile_rules() and wants_all().
   bool counts_brackets = false;  ///< Keeps HookState::depth; brackets are interesting then.
   Hook line_hook = nullptr;      ///< Called at the first code byte of a line; true: it consumed.
   Hook start_hook = nullptr;     ///< Called once before the first line.
@@ -61,14 +66,19 @@ struct LexTable {
 
   /// 1 for an opening bracket, -1 for a closing one, where they are counted.
   [[nodiscard]] int bracket(char c) const {
-    if (!counts_brackets) return 0;
-    const bool opens = c == '(' || c == '[' || c == '{';
-    return opens ? 1 : c == ')' || c == ']' || c == '}' ? -1 : 0;
+    static constexpr std::array<std::int8_t, 256> kSteps = [] {
+      std::array<std::int8_t, 256> steps{};
+      for (const char open : {'(', '[', '{'}) steps[static_cast<unsigned char>(open)] = 1;
+      for (const char close : {')', ']', '}'}) steps[static_cast<unsigned char>(close)] = -1;
+      return steps;
+    }();
+    return counts_brackets ? kSteps[static_cast<unsigned char>(c)] : 0;
   }
 };
 
-/// The table for a set of rules. `extra`: bytes that hooks want to see besides the openers.
-[[nodiscard]] LexTable compile_rules(std::vector<Rule> rules);
+/// The table for a set of rules. `sometimes`: bytes that hooks need not see but inside of a
+/// construct (HookState::inside()).
+[[nodiscard]] LexTable compile_rules(std::vector<Rule> rules, std::string_view sometimes = {});
 
 enum class SegmentKind : std::uint8_t { comment, doc, string };
 
@@ -92,6 +102,8 @@ struct HookState {
   bool continued = false;
   // JavaScript: brace depth inside each open template's ${ }.
   std::vector<std::uint32_t> templates;
+  /// In a header of Python or a template of JavaScript: see LexTable::always.
+  [[nodiscard]] bool inside() const { return header || !templates.empty(); }
   // Here-documents announced on this line.
   struct HereDocument {
     std::string_view word;
@@ -165,6 +177,7 @@ class Scanner {
   HookState state;
 
  private:
+  struct Window;
   enum : std::uint8_t { kLineCode = 1, kLineComment = 2, kLineDoc = 4 };
   void end_line();
   void new_line();
@@ -175,6 +188,9 @@ class Scanner {
   void line_comment(const Rule& rule);
   void block_comment(const Rule& rule);
   void plain_string(const Rule& rule);
+  void run_by_masks();
+  void run_by_marks();
+  void count_lines(const LineMasks& masks, unsigned size, std::uint8_t flag);
   void account(const char* to, std::uint8_t flag, bool blank_is_flag);
   void add_segment(const char* from, SegmentKind kind);
 
