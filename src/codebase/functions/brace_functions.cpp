@@ -2,6 +2,7 @@
 #include <string>
 
 #include "functions/analyzers.hpp"
+#include "functions/skim.hpp"
 
 // Functions of languages with braces. One pass over the tokens with a stack of open braces; what a
 // brace opens is decided from the "header": what was seen since the last statement ended.
@@ -41,12 +42,42 @@ struct Header {
   std::uint32_t words = 0;
 };
 
+// The kinds of stops that are not always wanted.
+enum : std::size_t { kInside, kAngles, kColons };
+
+SkimRules skim_rules(LanguageId language, bool every) {
+  const FunctionStyle style = info(language).functions;
+  const bool c = style == FunctionStyle::c;
+  SkimRules rules;
+  rules.every = every;
+  rules.directives = c || info(language).name == "C#";
+  ByteGroups& groups = rules.stops.groups;
+  groups.add(0, {0x8, 0x9}, {0x2});  // ( )
+  if (rules.directives) groups.add(0, {0x3}, {0x2});
+  groups.add(1, {0xb}, {0x3});            // ;
+  groups.add(2, {0xb}, {0x7});            // {
+  if (c) groups.add(2, {}, {0x5});        // [ opens lambdas
+  groups.add(3, {0xd}, {0x7});            // }
+  if (!c) groups.add(3, {}, {0x2});       // - of ->
+  groups.add(4, {0x6, 0xc}, {0x2, 0x7});  // & |, and of no harm: , and a letter
+  groups.add(5, {0xf}, {0x3});            // ?
+  groups.add(6, {0xc, 0xe}, {0x3});       // < >
+  groups.add(7, {0xa}, {0x3});            // :
+  rules.stops.always = 1 | 2 | 4 | 8;
+  rules.stops.kinds[kInside] = 16 | 32;
+  rules.stops.kinds[kAngles] = 64;
+  rules.stops.kinds[kColons] = 128;
+  rules.stops.doubled = 16;
+  rules.single_colons = true;
+  return rules;
+}
+
 class BraceAnalyzer {
  public:
-  BraceAnalyzer(std::string_view text, std::span<const Segment> segments, LanguageId language)
+  BraceAnalyzer(std::string_view text, std::span<const Segment> segments, LanguageId language,
+                bool every)
       : style_(info(language).functions),
-        tokens_(text, segments, WordTable::of(language),
-                {style_ == FunctionStyle::c || info(language).name == "C#", false}) {
+        skim_(text, segments, WordTable::of(language), skim_rules(language, every)) {
     const std::string_view name = info(language).name;
     go_ = name == "Go";
     rust_ = name == "Rust";
@@ -56,13 +87,19 @@ class BraceAnalyzer {
     csharp_ = name == "C#";
     swift_ = name == "Swift";
     dart_ = name == "Dart";
+    if (style_ == FunctionStyle::js) fixed_wants_ = Skim::kStops << kColons;  // name: value
+    counts_words_ = style_ == FunctionStyle::c || style_ == FunctionStyle::java;
     frames_.push_back({});
   }
 
   std::vector<FunctionMetrics> run(bool* balanced) {
-    for (tokens_.next(token_); token_->kind != TokenKind::end; tokens_.next(token_)) {
-      step();
-      if (token_->kind != TokenKind::directive) std::swap(token_, previous_);
+    for (unsigned want = wanted(); (token_ = &skim_.next(want))->kind != TokenKind::end;) {
+      if (!step_in_parentheses()) {
+        step();
+      } else if (last_logical_ == 0) {
+        continue;
+      }
+      want = wanted();
     }
     drop_pseudo();
     if (frames_.size() != 1) balanced_ = false;
@@ -94,13 +131,49 @@ class BraceAnalyzer {
     const int f = frames_.back().function;
     return f < 0 ? nullptr : &functions_[static_cast<std::size_t>(f)];
   }
+  const SkimToken& previous() { return skim_.previous(); }
+  std::uint32_t this_line() const { return skim_.line_of(*token_); }
   bool in_function() const { return frames_.back().function >= 0; }
+
+  // What can change anything in this state. Names count where they may name something.
+  unsigned wanted() const {
+    const Frame& frame = frames_.back();
+    const bool inside = frame.function >= 0;
+    unsigned flags = fixed_wants_;
+    if (inside) flags |= Skim::kStops << kInside;
+    if (angle_ > 0 || template_next_) flags |= Skim::kStops << kAngles;
+    if (control_ready_ || leaving_ || (header_.operator_word && !header_.group))
+      flags |= Skim::kAll;
+    if (commas_count()) flags |= Skim::kCommas;
+    if (!names_nothing() || !header_.assigned) flags |= Skim::kEquals;
+    if (parens_ > 0) return flags;
+    if (header_.group) {
+      if (!inside) flags |= Skim::kStops << kColons;
+      if (!header_.words_after_group && angle_ <= 0) flags |= Skim::kWords;
+    } else if (header_.function_word && angle_ <= 0) {
+      flags |= Skim::kWords;
+    }
+    const bool counts = header_.words < 2 && counts_words_ && frame.kind == FrameKind::scope;
+    if ((header_.scope_word || counts) && angle_ <= 0) flags |= Skim::kWords;
+    return flags;
+  }
 
   void decision() {
     if (Running* f = current()) ++f->metrics.cyclomatic;
   }
   void cognitive(bool nested) {
     if (Running* f = current()) f->metrics.cognitive += 1 + (nested ? f->nesting : 0);
+  }
+
+  // What happens inside of parentheses, and does not leave them, changes nothing of what is wanted
+  // but commas, which end a run of logical operators.
+  bool step_in_parentheses() {
+    if (parens_ < 1 || control_ready_ || leaving_) return false;
+    if (token_->is(',')) return comma(), true;
+    if (token_->is('(')) return open_paren(), true;
+    if (parens_ < 2 || control_pending_ || !token_->is(')')) return false;
+    close_paren();
+    return true;
   }
 
   void step() {
@@ -110,7 +183,7 @@ class BraceAnalyzer {
       leaving_ = false;
       const bool label =
           (token_->kind == TokenKind::word && token_->word == Word::none) || token_->is('\'');
-      if (label && leave_line_ == token_->line) cognitive(false);
+      if (label && leave_line_ == this_line()) cognitive(false);
     }
     if (token_->kind == TokenKind::word) return word();
     if (token_->kind == TokenKind::op) return op();
@@ -122,7 +195,7 @@ class BraceAnalyzer {
   void place_body() {
     if (token_->is('{')) return;
     control_ready_ = false;
-    if (token_->is(';') || (token_->is(Word::branch) && previous_->is(Word::else_))) return;
+    if (token_->is(';') || (token_->is(Word::branch) && previous().is(Word::else_))) return;
     Frame frame;
     frame.kind = FrameKind::block;
     frame.function = frames_.back().function;
@@ -208,7 +281,7 @@ class BraceAnalyzer {
     if (Running* f = current()) {
       f->nesting -= frame.levels;
       if (frame.kind == FrameKind::function)
-        f->metrics.last_line = std::max(token_->line, f->metrics.first_line);
+        f->metrics.last_line = std::max(this_line(), f->metrics.first_line);
     }
     frames_.pop_back();
     if (is_named_scope(frame)) scopes_.pop_back();
@@ -223,12 +296,12 @@ class BraceAnalyzer {
   // ---- words
   // -------------------------------------------------------------------------------------
   void word() {
-    const bool member = previous_->is('.') || previous_->is('-', '>') || previous_->is('?', '.') ||
-                        previous_->is(':', ':');
+    const bool member = previous().is('.') || previous().is('-', '>') || previous().is('?', '.') ||
+                        previous().is(':', ':');
     switch (member && token_->word != Word::operator_ ? Word::none : token_->word) {
       case Word::branch:
         decision();
-        if (!previous_->is(Word::else_)) cognitive(true);
+        if (!previous().is(Word::else_)) cognitive(true);
         return control(1);
       case Word::elif:
         decision();
@@ -283,7 +356,7 @@ class BraceAnalyzer {
         return;
       case Word::leave:
         leaving_ = true;
-        leave_line_ = token_->line;
+        leave_line_ = this_line();
         return;
       case Word::scope:
         if (parens_ > 0 || angle_ > 0) return;
@@ -299,7 +372,7 @@ class BraceAnalyzer {
       case Word::operator_:
         header_.operator_word = true;
         header_.name = "operator";
-        header_.line = token_->line;
+        header_.line = this_line();
         return;
       case Word::template_:
         template_next_ = true;
@@ -324,18 +397,18 @@ class BraceAnalyzer {
     ++header_.words;
     if (header_.scope_word) name_scope();
     if (header_.group) header_.words_after_group = true;
-    if (header_.function_word && !header_.group && !previous_->is('<') && !previous_->is(':')) {
+    if (header_.function_word && !header_.group && !previous().is('<') && !previous().is(':')) {
       header_.name = token_->text;
-      header_.line = token_->line;
+      header_.line = this_line();
     }
   }
 
   // The scope's name: a word, a path (a::b), or what stands behind "for" in Rust.
   void name_scope() {
     std::string_view& name = header_.scope_name;
-    if (name.empty() || previous_->text == "for") {
+    if (name.empty() || previous().spells("for")) {
       name = token_->text;
-    } else if (previous_->is(':', ':') && token_->text.data() == name.data() + name.size() + 2) {
+    } else if (previous().is(':', ':') && token_->text.data() == name.data() + name.size() + 2) {
       name = {name.data(), name.size() + 2 + token_->text.size()};
     }
   }
@@ -347,7 +420,7 @@ class BraceAnalyzer {
     const std::string_view assigned = assigned_name();
     header_ = {};
     header_.function_word = true;
-    header_.line = token_->line;
+    header_.line = this_line();
     if (swift_init) header_.name = token_->text;
     if (style_ == FunctionStyle::js || go_) header_.scope_name = assigned;
     function_parens_ = parens_;
@@ -379,12 +452,7 @@ class BraceAnalyzer {
       case OpKind::semicolon:
         return semicolon();
       case OpKind::comma:
-        if (parens_ == assign_parens_) assign_name_ = {};
-        if (parens_ == 1 && in_group_) ++header_.parameters;
-        if (!groups_.empty()) ++groups_.back().commas;
-        if (lambda_ == parens_) lambda_ = -1;
-        last_logical_ = 0;
-        return;
+        return comma();
       case OpKind::less:
         if (template_next_ || angle_ > 0) ++angle_;
         template_next_ = false;
@@ -401,7 +469,7 @@ class BraceAnalyzer {
       case OpKind::question:
         return question();
       case OpKind::elvis:
-        if (kotlin_) {
+        if (kotlin_ && in_function()) {
           decision();
           logical_run('e');
         }
@@ -413,38 +481,52 @@ class BraceAnalyzer {
       case OpKind::logical_or:
         return logical('|');
       case OpKind::fat_arrow:
-        if (frames_.back().choice && parens_ == 0 && previous_->text != "_" &&
-            previous_->text != "default")
+        if (frames_.back().choice && parens_ == 0 && !previous().spells("_") &&
+            !previous().spells("default"))
           decision();
         arrow_ = style_ == FunctionStyle::js || csharp_;
-        bare_arrow_ = previous_->kind == TokenKind::word;
+        bare_arrow_ = previous().kind == TokenKind::word;
         return;
       case OpKind::arrow:
-        if (frames_.back().choice && parens_ == 0 && !previous_->is(Word::else_)) decision();
-        if (kotlin_ && previous_->is(Word::else_)) control_ready_ = false;
+        if (frames_.back().choice && parens_ == 0 && !previous().is(Word::else_)) decision();
+        if (kotlin_ && previous().is(Word::else_)) control_ready_ = false;
         arrow_ = java_;
-        bare_arrow_ = previous_->kind == TokenKind::word;
+        bare_arrow_ = previous().kind == TokenKind::word;
         return;
       case OpKind::dull:
         if (header_.operator_word && !header_.group && header_.name == "operator")
-          header_.line = token_->line;
+          header_.line = this_line();
         return;
     }
   }
 
-  bool starts_lambda() const {
+  // Whether names of what is assigned and counts of parameters are of no use: in a function of C.
+  bool names_nothing() const { return in_function() && style_ == FunctionStyle::c; }
+  bool commas_count() const { return !names_nothing() || last_logical_ != 0 || lambda_ >= 0; }
+
+  void comma() {
+    if (!commas_count()) return;
+    if (parens_ == assign_parens_) assign_name_ = {};
+    if (parens_ == 1 && in_group_) ++header_.parameters;
+    if (!groups_.empty()) ++groups_.back().commas;
+    if (lambda_ == parens_) lambda_ = -1;
+    last_logical_ = 0;
+  }
+
+  bool starts_lambda() {
     if (!in_function() && !header_.assigned && parens_ == 0) return false;
-    if (previous_->kind == TokenKind::word)
-      return previous_->is(Word::return_) || previous_->word == Word::other;
-    return previous_->kind == TokenKind::op && !previous_->is(')') && !previous_->is(']') &&
-           !previous_->is('>') && !previous_->is('[');
+    if (previous().kind == TokenKind::word)
+      return previous().is(Word::return_) || previous().word == Word::other;
+    return previous().kind == TokenKind::op && !previous().is(')') && !previous().is(']') &&
+           !previous().is('>') && !previous().is('[');
   }
 
   void assignment() {
-    if (token_->is('=') && previous_->is(']')) {
+    if (names_nothing() && header_.assigned) return;
+    if (token_->is('=') && previous().is(']')) {
       // [=] captures, or x[i] = ...; neither names anything.
-    } else if (previous_->kind == TokenKind::word) {
-      assign_name_ = previous_->text;
+    } else if (previous().kind == TokenKind::word) {
+      assign_name_ = previous().text;
       assign_parens_ = parens_;
     }
     if (!token_->is('=') || parens_ > 0 || angle_ > 0) return;
@@ -463,7 +545,7 @@ class BraceAnalyzer {
     f.metrics.name = qualified(header_.name);
     f.simple_name = header_.name;
     f.metrics.first_line = header_.line;
-    f.metrics.last_line = token_->line;
+    f.metrics.last_line = this_line();
     f.metrics.parameters = header_.parameters;
     functions_.push_back(std::move(f));
     header_ = {};
@@ -471,14 +553,14 @@ class BraceAnalyzer {
 
   void question() {
     if (!in_function()) return;
-    const std::string_view text = tokens_.text();
-    const char next = tokens_.offset() < text.size() ? text[tokens_.offset()] : '\0';
+    const std::string_view text = skim_.text();
+    const char next = skim_.offset() < text.size() ? text[skim_.offset()] : '\0';
     if (rust_ || kotlin_ || go_) return;
     const bool closes = next == ':' || next == ')' || next == ',' || next == ';' || next == '>' ||
                         next == '=' || next == ']';
-    if (closes || previous_->is('<') || previous_->is(',')) return;
+    if (closes || previous().is('<') || previous().is(',')) return;
     const bool loose = csharp_ || swift_ || dart_;
-    if (loose && !token_->space_before) return;
+    if (loose && !skim_.space_before()) return;
     decision();
     cognitive(true);
     last_logical_ = 0;
@@ -488,16 +570,16 @@ class BraceAnalyzer {
     if (!in_function()) return;
     if (kind == '&' && token_->kind == TokenKind::op) {
       // a && b, not T&& x: spaces on both sides or on none, and an operand before.
-      const std::string_view text = tokens_.text();
-      const char next = tokens_.offset() < text.size() ? text[tokens_.offset()] : '\0';
+      const std::string_view text = skim_.text();
+      const char next = skim_.offset() < text.size() ? text[skim_.offset()] : '\0';
       const bool space_after = next == ' ' || next == '\n' || next == '\r' || next == '\t';
-      if (style_ == FunctionStyle::c && token_->space_before != space_after) return;
+      if (style_ == FunctionStyle::c && skim_.space_before() != space_after) return;
       if (next == ')' || next == ',' || next == '>' || next == '.') return;
     }
-    const bool operand = previous_->kind != TokenKind::op || previous_->is(')') ||
-                         previous_->is(']') || previous_->is('}') || previous_->is('>') ||
-                         previous_->is('?') || previous_->is('+', '+') || previous_->is('-', '-');
-    if (!operand || (previous_->kind == TokenKind::word && previous_->word == Word::return_))
+    const bool operand = previous().kind != TokenKind::op || previous().is(')') ||
+                         previous().is(']') || previous().is('}') || previous().is('>') ||
+                         previous().is('?') || previous().is('+', '+') || previous().is('-', '-');
+    if (!operand || (previous().kind == TokenKind::word && previous().word == Word::return_))
       return;
     decision();
     logical_run(kind);
@@ -513,19 +595,19 @@ class BraceAnalyzer {
   void open_paren() {
     if (angle_ == 0 && parens_ == 0 && names_group()) {
       header_.name = header_.operator_word ? "operator" : group_name();
-      if (!header_.operator_word || header_.line == 0) header_.line = previous_->line;
+      if (!header_.operator_word || header_.line == 0) header_.line = skim_.line_of(previous());
       header_.parameters = 0;
       header_.words_after_group = false;
       in_group_ = true;
-      group_start_ = tokens_.offset();
+      group_start_ = skim_.offset();
     } else if (angle_ == 0 && header_.function_word && parens_ == function_parens_ &&
                !header_.group) {
       header_.parameters = 0;
       in_group_ = parens_ == 0;
-      group_start_ = tokens_.offset();
+      group_start_ = skim_.offset();
     }
-    if (Running* f = current(); f != nullptr && previous_->kind == TokenKind::word &&
-                                previous_->text == f->simple_name && !f->simple_name.empty()) {
+    if (Running* f = current();
+        f != nullptr && may_call(f->simple_name) && previous().spells(f->simple_name)) {
       f->recursive = true;
     }
     groups_.push_back({last_logical_, 0});
@@ -533,25 +615,35 @@ class BraceAnalyzer {
     ++parens_;
   }
 
-  std::string_view group_name() const { return previous_->text; }
+  // A look at one byte spares telling what stands before most parentheses.
+  bool may_call(std::string_view name) const {
+    const std::size_t at = token_->begin;
+    if (name.empty() || at == 0) return false;
+    const char before = skim_.text()[at - 1];
+    return before == name.back() || class_of(before) < ByteClass::word;
+  }
+
+  std::string_view group_name() {
+    return previous().kind == TokenKind::word ? previous().text : std::string_view{};
+  }
 
   // May the group that opens now be a parameter list?
-  bool names_group() const {
+  bool names_group() {
     if (style_ == FunctionStyle::keyword) return false;
     const FrameKind frame = frames_.back().kind;
     if (style_ == FunctionStyle::js) {
       const bool place = frame == FrameKind::scope || frame == FrameKind::init;
-      return place && previous_->kind == TokenKind::word && previous_->word == Word::none &&
+      return place && previous().kind == TokenKind::word && previous().word == Word::none &&
              !header_.function_word && frames_.size() > 1;
     }
     if (frame != FrameKind::scope || header_.ctor_init || header_.assigned) return false;
     if (header_.operator_word)
-      return !(previous_->is(Word::operator_));  // operator() has its own pair first
-    if (previous_->is('>')) return header_.words > 0;
-    if (previous_->kind != TokenKind::word || previous_->word != Word::none) return false;
+      return !(previous().is(Word::operator_));  // operator() has its own pair first
+    if (previous().is('>')) return header_.words > 0;
+    if (previous().kind != TokenKind::word || previous().word != Word::none) return false;
     if (!header_.group) return true;
     // A later group: the first was a macro, unless this one looks like an annotation.
-    const bool shouts = std::none_of(previous_->text.begin(), previous_->text.end(),
+    const bool shouts = std::none_of(previous().text.begin(), previous().text.end(),
                                      [](char c) { return c >= 'a' && c <= 'z'; });
     return !shouts;
   }
@@ -559,7 +651,7 @@ class BraceAnalyzer {
   void close_paren() {
     if (!groups_.empty()) {
       last_logical_ = groups_.back().logical;
-      last_parameters_ = previous_->is('(') ? 0 : groups_.back().commas + 1;
+      last_parameters_ = skim_.follows('(') ? 0 : groups_.back().commas + 1;
       groups_.pop_back();
     }
     if (parens_ == 0) {
@@ -570,11 +662,11 @@ class BraceAnalyzer {
     if (lambda_ > parens_) lambda_ = -1;
     if (in_group_ && parens_ == 0) {
       in_group_ = false;
-      const std::size_t close = tokens_.offset() - 1;
+      const std::size_t close = skim_.offset() - 1;
       const std::string_view inside =
-          tokens_.text().substr(group_start_, close - std::min(close, group_start_));
+          skim_.text().substr(group_start_, close - std::min(close, group_start_));
       header_.group_text = inside;
-      header_.parameters = previous_->is('(') || inside == "void" ? 0 : header_.parameters + 1;
+      header_.parameters = skim_.follows('(') || inside == "void" ? 0 : header_.parameters + 1;
       // Go: func (receiver) Name(parameters)
       const bool literal = in_function() || !header_.scope_name.empty();
       header_.group = !(go_ && header_.function_word && header_.name.empty()) || literal;
@@ -616,7 +708,7 @@ class BraceAnalyzer {
   // The name with what makes it one: "~X", "operator+=", "TEST(Suite, Case)".
   std::string spelled_name() const {
     if (header_.operator_word) {
-      const std::string_view text = tokens_.text();
+      const std::string_view text = skim_.text();
       const std::size_t open = group_start_ == 0 ? 0 : group_start_ - 1;
       const std::size_t from = open - std::min<std::size_t>(open, 63);  // no name is longer
       const std::size_t at = text.substr(from, open - from).rfind("operator");
@@ -629,7 +721,7 @@ class BraceAnalyzer {
       }
     }
     std::string name(header_.name);
-    const std::string_view text = tokens_.text();
+    const std::string_view text = skim_.text();
     if (style_ == FunctionStyle::c && !name.empty() && !header_.operator_word) {
       std::size_t at = static_cast<std::size_t>(header_.name.data() - text.data());
       if (at > 0 && text[at - 1] == '~') {
@@ -660,7 +752,7 @@ class BraceAnalyzer {
     Running f;
     f.metrics.name = std::move(name);
     f.metrics.first_line = line;
-    f.metrics.last_line = token_->line;
+    f.metrics.last_line = this_line();
     f.metrics.parameters = parameters;
     f.simple_name = simple;
     functions_.push_back(std::move(f));
@@ -682,7 +774,7 @@ class BraceAnalyzer {
       return enter(frame);
     }
     const bool single = arrow_ && bare_arrow_;
-    open_function(qualified(assigned), assigned, token_->line, single ? 1 : last_parameters_);
+    open_function(qualified(assigned), assigned, this_line(), single ? 1 : last_parameters_);
   }
 
   void enter(const Frame& frame) {
@@ -700,8 +792,8 @@ class BraceAnalyzer {
     Frame frame;
     frame.function = frames_.back().function;
     frame.parens = parens_;
-    if (go_ && previous_->kind == TokenKind::word &&
-        (previous_->text == "interface" || previous_->text == "struct") &&
+    if (go_ && previous().kind == TokenKind::word &&
+        (previous().spells("interface") || previous().spells("struct")) &&
         (header_.function_word || parens_ > 0)) {
       frame.kind = FrameKind::init;
       push(frame);
@@ -714,7 +806,7 @@ class BraceAnalyzer {
       if (literal) return open_anonymous(header_.scope_name);
       return open_function(spelled_name(), header_.name, header_.line, header_.parameters);
     }
-    if (lambda_ == parens_ || (arrow_ && (previous_->is('=', '>') || previous_->is('-', '>')))) {
+    if (lambda_ == parens_ || (arrow_ && (previous().is('=', '>') || previous().is('-', '>')))) {
       if (frames_.back().choice || switch_arrow()) {
         frame.kind = FrameKind::block;
         return enter(frame);
@@ -747,19 +839,19 @@ class BraceAnalyzer {
   }
 
   // What does this brace open, by the header?
-  void classify(Frame* frame) const {
+  void classify(Frame* frame) {
     const FrameKind around = frames_.back().kind;
     frame->kind = FrameKind::init;
     if (header_.enum_word) return;
-    if (header_.new_word && previous_->is(')') && (java_ || php_)) {
+    if (header_.new_word && previous().is(')') && (java_ || php_)) {
       frame->kind = FrameKind::scope;  // anonymous class
       frame->function = -1;
       return;
     }
-    const bool method = header_.group && (previous_->is(')') || style_ != FunctionStyle::js ||
+    const bool method = header_.group && (previous().is(')') || style_ != FunctionStyle::js ||
                                           header_.words_after_group);
     if (header_.scope_word && parens_ == 0 &&
-        !(header_.group && previous_->is(')') && style_ == FunctionStyle::c) &&
+        !(header_.group && previous().is(')') && style_ == FunctionStyle::c) &&
         !(header_.group && style_ == FunctionStyle::c && !header_.words_after_group &&
           !header_.ctor_init)) {
       frame->kind = FrameKind::scope;
@@ -772,15 +864,15 @@ class BraceAnalyzer {
       if (method && parens_ == 0 && (around == FrameKind::scope || around == FrameKind::init) &&
           frames_.size() > 1) {
         frame->kind = FrameKind::function;
-      } else if (previous_->is(';') || previous_->is('{') || previous_->is('}') ||
-                 previous_->is(')') || previous_->kind == TokenKind::end) {
+      } else if (previous().is(';') || previous().is('{') || previous().is('}') ||
+                 previous().is(')') || previous().kind == TokenKind::end) {
         frame->kind = FrameKind::block;
       }
       return;
     }
     if (around == FrameKind::scope && style_ != FunctionStyle::keyword && parens_ == 0) {
       const bool member_init =
-          header_.ctor_init && (previous_->kind == TokenKind::word || previous_->is('>'));
+          header_.ctor_init && (previous().kind == TokenKind::word || previous().is('>'));
       if (header_.group && !member_init) {
         frame->kind = FrameKind::function;
       } else if (!header_.group && style_ == FunctionStyle::java) {
@@ -789,9 +881,9 @@ class BraceAnalyzer {
       }
       return;
     }
-    const bool statement = previous_->is(';') || previous_->is('{') || previous_->is('}') ||
-                           previous_->is(')') || previous_->is(':') || previous_->is('=', '>') ||
-                           previous_->is('-', '>');
+    const bool statement = previous().is(';') || previous().is('{') || previous().is('}') ||
+                           previous().is(')') || previous().is(':') || previous().is('=', '>') ||
+                           previous().is('-', '>');
     if (statement) frame->kind = FrameKind::block;
   }
 
@@ -824,10 +916,8 @@ class BraceAnalyzer {
   }
 
   FunctionStyle style_;
-  Tokens tokens_;
-  Token slots_[2];
-  Token* token_ = &slots_[0];
-  Token* previous_ = &slots_[1];
+  Skim skim_;
+  const SkimToken* token_ = nullptr;
   std::vector<Frame> frames_;
   std::vector<std::string_view> scopes_;  ///< Names of the frames that are named scopes.
   std::vector<Running> functions_;
@@ -859,6 +949,8 @@ class BraceAnalyzer {
        go_ = false, rust_ = false, kotlin_ = false, java_ = false, php_ = false, csharp_ = false,
        swift_ = false, dart_ = false;
   bool bare_arrow_ = false, leaving_ = false;
+  bool counts_words_ = false;  ///< How many names a header holds matters.
+  unsigned fixed_wants_ = 0;   ///< Wanted in every state.
   bool balanced_ = true;
 };
 
@@ -866,8 +958,8 @@ class BraceAnalyzer {
 
 std::vector<FunctionMetrics> find_brace_functions(std::string_view text,
                                                   std::span<const Segment> segments,
-                                                  LanguageId language, bool* balanced) {
-  return BraceAnalyzer(text, segments, language).run(balanced);
+                                                  LanguageId language, bool* balanced, bool every) {
+  return BraceAnalyzer(text, segments, language, every).run(balanced);
 }
 
 }  // namespace neurolens::codebase

@@ -11,9 +11,11 @@
 namespace neurolens::codebase {
 
 /// Functions in order of their first line. `segments`: what Scanner found in `text`.
-/// *balanced becomes false when brackets do not match.
+/// *balanced becomes false when brackets do not match. `every` is for tests: take every token
+/// instead of those only that may matter; the result is the same.
 [[nodiscard]] std::vector<FunctionMetrics> find_functions(std::string_view text,
                                                           std::span<const Segment> segments,
-                                                          LanguageId language, bool* balanced);
+                                                          LanguageId language, bool* balanced,
+                                                          bool every = false);
 
 }  // namespace neurolens::codebase

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "functions/analyzers.hpp"
+#include "functions/skim.hpp"
 
 // Functions of Python: a stack of blocks by indentation, fed logical line by logical line.
 namespace neurolens::codebase {
@@ -15,20 +16,33 @@ struct Block {
   std::string_view name;  ///< Of a class or function.
 };
 
+// The kind of stops that are not always wanted.
+enum : std::size_t { kColons = 2 };
+
+SkimRules skim_rules(bool every) {
+  SkimRules rules;
+  rules.every = every;
+  rules.line_starts = true;
+  ByteGroups& groups = rules.stops.groups;
+  groups.add(0, {0x8, 0x9}, {0x2});       // ( )
+  groups.add(1, {0xb, 0xd}, {0x5, 0x7});  // [ ] { }
+  groups.add(2, {0xa}, {0x3});            // :
+  rules.stops.always = 1 | 2;
+  rules.stops.kinds[kColons] = 4;
+  return rules;
+}
+
 class PythonAnalyzer {
  public:
-  PythonAnalyzer(std::string_view text, std::span<const Segment> segments, LanguageId language)
-      : tokens_(text, segments, WordTable::of(language), {false, true}) {}
+  PythonAnalyzer(std::string_view text, std::span<const Segment> segments, LanguageId language,
+                 bool every)
+      : skim_(text, segments, WordTable::of(language), skim_rules(every)) {}
 
   std::vector<FunctionMetrics> run(bool* balanced) {
-    for (tokens_.next(token_); token_->kind != TokenKind::end; tokens_.next(token_)) {
-      if (token_->kind == TokenKind::newline) {
-        if (depth_ == 0) fresh_ = true;
-        continue;
-      }
+    for (unsigned want = wanted(); (token_ = &skim_.next(want))->kind != TokenKind::end;) {
       step();
-      std::swap(token_, previous_);
-      last_line_ = tokens_.line();
+      skim_.line_starts_before(deepest_line_start());
+      want = wanted();
     }
     while (!blocks_.empty()) pop();
     *balanced = depth_ == 0;
@@ -61,22 +75,40 @@ class PythonAnalyzer {
       f->metrics.cognitive += 1 + (nested ? f->nesting - std::min(less, f->nesting) : 0);
   }
 
+  const SkimToken& previous() { return skim_.previous(); }
+  std::uint32_t this_line() const { return skim_.line_of(*token_); }
+
+  // The start of a line ends blocks, and what the line before left open; not inside of brackets.
+  std::uint32_t deepest_line_start() const {
+    if (depth_ > 0) return 0;
+    if (head_ != Head::none || last_logical_ != 0) return ~std::uint32_t{0};
+    return blocks_.empty() ? 0 : blocks_.back().indent + 1;
+  }
+
+  // What can change anything in this state.
+  unsigned wanted() const {
+    const bool header = head_ == Head::function || head_ == Head::scope;
+    const auto flag = [](bool yes, unsigned bit) { return yes ? bit : 0u; };
+    return flag(header && name_.empty(), Skim::kWords) | Skim::kLineStarts |
+           flag(last_logical_ != 0 || header, Skim::kCommas) |
+           flag(lambda_open_ || head_ != Head::none, Skim::kStops << kColons);
+  }
+
   void pop() {
     const Block block = blocks_.back();
     if (Running* f = current()) {
       if (block.level) --f->nesting;
-      if (block.opens_function) f->metrics.last_line = std::max(f->metrics.first_line, last_line_);
+      if (block.opens_function)
+        f->metrics.last_line = std::max(f->metrics.first_line, skim_.line_of(previous()));
     }
     blocks_.pop_back();
   }
 
   void step() {
-    const bool statement = fresh_ && depth_ == 0;
+    const bool statement = token_->first_on_line && depth_ == 0;
     if (statement) {
-      fresh_ = false;
       while (!blocks_.empty() && blocks_.back().indent >= token_->column) pop();
       column_ = token_->column;
-      statement_ = token_->kind == TokenKind::word ? token_->word : Word::none;
       head_ = Head::none;
       last_logical_ = 0;
       if (token_->kind == TokenKind::word && (token_->text == "match" || token_->text == "case"))
@@ -88,8 +120,8 @@ class PythonAnalyzer {
 
   // "match" and "case" are words like any other unless the line ends in a colon.
   void soft_keyword() {
-    const std::string_view text = tokens_.text();
-    const std::size_t from = tokens_.offset();
+    const std::string_view text = skim_.text();
+    const std::size_t from = skim_.offset();
     const std::size_t stop = std::min(text.find('\n', from), text.size());
     std::string_view rest = text.substr(from, stop - from);
     while (!rest.empty() && (rest.back() == ' ' || rest.back() == '\r')) rest.remove_suffix(1);
@@ -110,21 +142,21 @@ class PythonAnalyzer {
   enum class Head : std::uint8_t { none, block, level, choose, function, scope };
 
   void word(bool statement) {
-    if (previous_->is('.')) return;
+    if (previous().is('.')) return;
     switch (token_->word) {
       case Word::branch:
         decision();
         if (statement) {
           cognitive(true);
           head_ = Head::level;
-        } else if (!previous_->is(Word::none) || !comprehension_) {
+        } else if (!(previous().is(Word::none) || previous().is(Word::soft)) || !comprehension_) {
           cognitive(true);  // a conditional expression
         }
         return;
       case Word::elif:
         decision();
         cognitive(false);
-        head_ = Head::level;
+        if (statement) head_ = Head::level;
         return;
       case Word::else_:
         if (!statement) return;
@@ -134,7 +166,7 @@ class PythonAnalyzer {
       case Word::loop:
       case Word::while_:
         decision();
-        if (statement || previous_->text == "async") {
+        if (statement || previous().spells("async")) {
           cognitive(true);
           head_ = Head::level;
         } else {
@@ -144,10 +176,10 @@ class PythonAnalyzer {
       case Word::handler:
         decision();
         cognitive(true);
-        head_ = Head::level;
+        if (statement) head_ = Head::level;
         return;
       case Word::try_:
-        head_ = Head::block;
+        if (statement) head_ = Head::block;
         return;
       case Word::logical_and:
       case Word::logical_or: {
@@ -158,9 +190,9 @@ class PythonAnalyzer {
         return;
       }
       case Word::function:
-        if (statement || previous_->text == "async") head_ = Head::function;
+        if (statement || previous().spells("async")) head_ = Head::function;
         name_ = {};
-        name_line_ = token_->line;  // also where no name follows
+        name_line_ = this_line();  // also where no name follows
         parameters_ = 0;
         return;
       case Word::scope:
@@ -176,7 +208,7 @@ class PythonAnalyzer {
     }
     if ((head_ == Head::function || head_ == Head::scope) && name_.empty()) {
       name_ = token_->text;
-      name_line_ = token_->line;
+      name_line_ = this_line();
       parameters_ = 0;
     }
   }
@@ -184,8 +216,8 @@ class PythonAnalyzer {
   void op() {
     switch (token_->op) {
       case '(':
-        if (Running* f = current(); f != nullptr && previous_->kind == TokenKind::word &&
-                                    previous_->text == f->simple_name && head_ != Head::function) {
+        if (Running* f = current(); f != nullptr && previous().kind == TokenKind::word &&
+                                    previous().text == f->simple_name && head_ != Head::function) {
           f->recursive = true;
         }
         if (head_ == Head::function && depth_ == 0) parameters_ = 0;
@@ -205,7 +237,7 @@ class PythonAnalyzer {
           logical_stack_.pop_back();
         }
         comprehension_ = false;
-        if (head_ == Head::function && depth_ == 0 && !previous_->is('(') && !previous_->is(','))
+        if (head_ == Head::function && depth_ == 0 && !skim_.follows('(') && !skim_.follows(','))
           ++parameters_;
         return;
       case ',':
@@ -232,7 +264,7 @@ class PythonAnalyzer {
       Running f;
       f.metrics.name = qualified(name_);
       f.metrics.first_line = name_line_;
-      f.metrics.last_line = token_->line;
+      f.metrics.last_line = this_line();
       f.metrics.parameters = parameters_;
       f.simple_name = name_;
       functions_.push_back(std::move(f));
@@ -263,10 +295,8 @@ class PythonAnalyzer {
     return out += name;
   }
 
-  Tokens tokens_;
-  Token slots_[2];
-  Token* token_ = &slots_[0];
-  Token* previous_ = &slots_[1];
+  Skim skim_;
+  const SkimToken* token_ = nullptr;
   std::vector<Block> blocks_;
   std::vector<Running> functions_;
   std::vector<char> logical_stack_;
@@ -274,14 +304,11 @@ class PythonAnalyzer {
   std::uint32_t name_line_ = 0;
   std::uint32_t parameters_ = 0;
   std::uint32_t column_ = 0;
-  std::uint32_t last_line_ = 1;
-  Word statement_ = Word::none;
   Head head_ = Head::none;
   int depth_ = 0;
   int lambda_ = 0;
   bool lambda_open_ = false;
   bool comprehension_ = false;
-  bool fresh_ = true;
   char last_logical_ = 0;
 };
 
@@ -289,18 +316,19 @@ class PythonAnalyzer {
 
 std::vector<FunctionMetrics> find_python_functions(std::string_view text,
                                                    std::span<const Segment> segments,
-                                                   LanguageId language, bool* balanced) {
-  return PythonAnalyzer(text, segments, language).run(balanced);
+                                                   LanguageId language, bool* balanced,
+                                                   bool every) {
+  return PythonAnalyzer(text, segments, language, every).run(balanced);
 }
 
 std::vector<FunctionMetrics> find_functions(std::string_view text,
                                             std::span<const Segment> segments, LanguageId language,
-                                            bool* balanced) {
+                                            bool* balanced, bool every) {
   const FunctionStyle style = info(language).functions;
   if (style == FunctionStyle::none) return {};
   if (style == FunctionStyle::python)
-    return find_python_functions(text, segments, language, balanced);
-  return find_brace_functions(text, segments, language, balanced);
+    return find_python_functions(text, segments, language, balanced, every);
+  return find_brace_functions(text, segments, language, balanced, every);
 }
 
 }  // namespace neurolens::codebase

@@ -1,7 +1,6 @@
 #include "functions/tokens.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
@@ -9,67 +8,6 @@ namespace neurolens::codebase {
 namespace {
 
 constexpr std::size_t kWindow = 64;
-
-// Which byte may follow which to make one operator, as bits: no branch to guess wrong at.
-struct Pairs {
-  std::array<std::uint16_t, 256> firsts{};   ///< Bits of the seconds that join.
-  std::array<std::uint16_t, 256> seconds{};  ///< One bit, or none.
-  [[nodiscard]] bool join(char a, char b) const {
-    return (firsts[static_cast<unsigned char>(a)] & seconds[static_cast<unsigned char>(b)]) != 0;
-  }
-};
-
-constexpr Pairs kPairs = [] {
-  Pairs pairs;
-  unsigned next = 0;
-  for (const char* p :
-       {"&&", "||", "=>", "==", "->", "--", "::", "?.", "??", "?:", "[[", "!=", "<=", ">=", "++"}) {
-    std::uint16_t& second = pairs.seconds[static_cast<unsigned char>(p[1])];
-    if (second == 0) second = static_cast<std::uint16_t>(1u << next++);
-    std::uint16_t& first = pairs.firsts[static_cast<unsigned char>(p[0])];
-    first = static_cast<std::uint16_t>(first | second);
-  }
-  return pairs;
-}();
-
-constexpr std::array<OpKind, 256> kMeanings = [] {
-  std::array<OpKind, 256> table{};
-  const auto set = [&table](char c, OpKind kind) { table[static_cast<unsigned char>(c)] = kind; };
-  set('(', OpKind::open_paren);
-  set(')', OpKind::close_paren);
-  set('[', OpKind::open_bracket);
-  set('{', OpKind::open_brace);
-  set('}', OpKind::close_brace);
-  set(';', OpKind::semicolon);
-  set(',', OpKind::comma);
-  set('<', OpKind::less);
-  set('>', OpKind::greater);
-  set('=', OpKind::assign);
-  set(':', OpKind::colon);
-  set('?', OpKind::question);
-  return table;
-}();
-
-OpKind meaning_of(std::uint16_t pair) {
-  switch (pair) {
-    case op2('[', '['):
-      return OpKind::open_bracket;
-    case op2('?', ':'):
-      return OpKind::elvis;
-    case op2('?', '?'):
-      return OpKind::coalesce;
-    case op2('&', '&'):
-      return OpKind::logical_and;
-    case op2('|', '|'):
-      return OpKind::logical_or;
-    case op2('=', '>'):
-      return OpKind::fat_arrow;
-    case op2('-', '>'):
-      return OpKind::arrow;
-    default:
-      return OpKind::dull;
-  }
-}
 
 // One store of each field where the compiler sees that they follow each other.
 inline void clear(Token* token, std::uint32_t line, bool space) {

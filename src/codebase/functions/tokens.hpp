@@ -8,41 +8,13 @@
 #include <string_view>
 
 #include "functions/byte_classes.hpp"
+#include "functions/operators.hpp"
 #include "functions/words.hpp"
 #include "lex/scanner.hpp"
 
 namespace neurolens::codebase {
 
 enum class TokenKind : std::uint8_t { end, word, number, string, op, directive, newline };
-
-/// What an operator means to those who look for functions; a dense number for a jump table.
-enum class OpKind : std::uint8_t {
-  dull,  ///< Nothing.
-  open_paren,
-  close_paren,
-  open_bracket,
-  open_brace,
-  close_brace,
-  semicolon,
-  comma,
-  less,
-  greater,
-  assign,
-  colon,
-  question,
-  elvis,     ///< ?:
-  coalesce,  ///< ??
-  logical_and,
-  logical_or,
-  fat_arrow,  ///< =>
-  arrow       ///< ->
-};
-
-/// Two-byte operators are packed as (first << 8 | second).
-constexpr std::uint16_t op2(char a, char b) {
-  return static_cast<std::uint16_t>(static_cast<unsigned char>(a) << 8 |
-                                    static_cast<unsigned char>(b));
-}
 
 struct Token {
   TokenKind kind = TokenKind::end;

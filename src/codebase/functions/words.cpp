@@ -1,6 +1,6 @@
 #include "functions/words.hpp"
 
-#include <cctype>
+#include <initializer_list>
 #include <string>
 
 #include "neurolens/base/text.hpp"
@@ -76,6 +76,7 @@ constexpr std::array kRows{
     Row{Word::return_, kBraces | kPy, "return throw"},
     Row{Word::return_, kPy | kJs, "yield await"},
     Row{Word::lambda, kPy, "lambda"},
+    Row{Word::soft, kPy, "match case async"},
     Row{Word::other, kC,
         "co_return co_await co_yield delete typedef using typename goto auto concept"},
     Row{Word::other, kJava | kCs | kDart,
@@ -101,18 +102,37 @@ unsigned group_of(std::string_view language) {
              : kC;
 }
 
+// Classes whose words act where they stand; the others matter to what follows them, if at all.
+std::uint32_t delivered_classes(unsigned group) {
+  std::uint32_t bits = 0;
+  const auto add = [&bits](std::initializer_list<Word> words) {
+    for (const Word word : words) bits |= 1u << static_cast<unsigned>(word);
+  };
+  add({Word::branch,      Word::else_,      Word::elif,      Word::loop,      Word::while_,
+       Word::do_,         Word::choose,     Word::case_,     Word::handler,   Word::try_,
+       Word::logical_and, Word::logical_or, Word::jump,      Word::leave,     Word::scope,
+       Word::enum_,       Word::function,   Word::operator_, Word::template_, Word::extern_});
+  if (group == kJava || group == kPhp) add({Word::new_});
+  if (group == kJava) add({Word::return_});
+  if (group == kPy) add({Word::lambda, Word::soft});
+  return bits;
+}
+
 }  // namespace
 
-WordTable::WordTable(unsigned group) {
+WordTable::WordTable(unsigned group) : delivered_(delivered_classes(group)) {
+  std::string delivered;
   for (const Row& row : kRows) {
     if ((row.groups & group) == 0) continue;
     for (const std::string_view text : split(row.words, ' ')) {
+      if (delivers(row.word)) (delivered += text) += ' ';
       lengths_[static_cast<unsigned char>(text.front())] |= 1u << text.size();
       std::size_t at = slot(text);
       while (!entries_[at].text.empty() && entries_[at].text != text) at = (at + 1) % kSlots;
       if (entries_[at].text.empty()) entries_[at] = {text, head_of(text, text.size()), row.word};
     }
   }
+  pairs_ = letter_pairs(delivered);
 }
 
 const WordTable& WordTable::of(LanguageId language) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "functions/code_masks.hpp"
 #include "neurolens/codebase/language.hpp"
 
 namespace neurolens::codebase {
@@ -40,6 +41,7 @@ enum class Word : std::uint8_t {
   qualifier,  ///< const, override, ...: may stand behind a parameter list
   return_,
   lambda,
+  soft,   ///< A keyword in some places only: match, case, async of Python.
   other,  ///< Any other word that names no function.
 };
 
@@ -61,6 +63,13 @@ class WordTable {
     }
     return Word::none;
   }
+  /// Whether words of this class do something wherever they stand, and not only by standing before
+  /// something else.
+  [[nodiscard]] bool delivers(Word word) const {
+    return (delivered_ >> static_cast<unsigned>(word) & 1u) != 0;
+  }
+  /// How those words start.
+  [[nodiscard]] const LetterPairs& pairs() const { return pairs_; }
   /// The table for a language.
   static const WordTable& of(LanguageId language);
 
@@ -89,6 +98,8 @@ class WordTable {
            kSlots;
   }
   std::array<Entry, kSlots> entries_{};
+  LetterPairs pairs_;
+  std::uint32_t delivered_ = 0;               ///< Bit n: class n.
   std::array<std::uint32_t, 256> lengths_{};  ///< Bit n: a word of n bytes starts with this byte.
 };
 
