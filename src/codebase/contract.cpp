@@ -351,14 +351,14 @@ class Checker {
 
 Result<Contract> parse_contract(std::string_view text, const std::string& file) {
   auto parsed = yaml::parse(text);
-  if (!parsed.ok()) return Error(parsed.error()).at(file + ": ");
+  if (!parsed.ok()) return Error(parsed.error()).at(file);
   const json::Value& root = *parsed;
   NEUROLENS_TRY(known_keys(root, file, {"name", "modules", "contracts", "exceptions"}));
   Contract out;
   NEUROLENS_ASSIGN(out.name, text_of(root, "name", file));
   if (const json::Value* modules = root.find("modules")) {
     auto map = module_map_from(*modules);
-    if (!map.ok()) return Error(map.error()).at(file + ", ");
+    if (!map.ok()) return Error(map.error()).at(file);
     out.modules = std::move(map).value();
   }
   const json::Value* contracts = root.find("contracts");

@@ -106,6 +106,16 @@ TEST_F(Project, PythonRelativeImportsOfEveryLevel) {
   EXPECT_EQ(report().unresolved, std::vector<std::string>{"p/a/b/m.py:6: ...."});
 }
 
+// As whoever points at one package of a library does.
+TEST_F(Project, PythonRootThatIsAPackageItself) {
+  const std::string name = root_.filename().string();
+  put("__init__.py", "");
+  put("a.py", "from " + name + ".sub.b import x\nimport " + name + "\nimport " + name + "x\n");
+  put("sub/__init__.py", "from " + name + " import a\n");
+  put("sub/b.py", "");
+  EXPECT_EQ(edges(), (Edges{"a.py:1>sub/b.py", "a.py:2>__init__.py", "sub/__init__.py:1>a.py"}));
+}
+
 TEST_F(Project, PythonKindsOfImports) {
   put("p/__init__.py", "");
   put("p/x.py", "");

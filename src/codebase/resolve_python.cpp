@@ -124,6 +124,9 @@ class PythonResolver final : public Resolver {
           top_file < 0 && root.loose && has_python(top) && !is_python_standard(first);
       if (space && (module_file(whole) >= 0 || has_python(whole))) return whole;
     }
+    // The root is a package itself, and its modules call each other by its name.
+    const bool own_name = is_package("") && first == tree_.root.substr(tree_.root.rfind('/') + 1);
+    if (own_name) return path == first ? std::string() : path.substr(first.size() + 1);
     return std::nullopt;
   }
 
