@@ -50,10 +50,10 @@ struct TreeOptions {
     if (!modules) return {};
     NEUROLENS_ASSIGN(const std::string text, files.read(*modules));
     auto parsed = yaml::parse(text);
-    if (!parsed.ok()) return Error(parsed.error()).at(*modules + ": ");
+    if (!parsed.ok()) return Error(parsed.error()).at(*modules);
     const json::Value* inner = parsed->find("modules");
     auto map = nc::module_map_from(inner != nullptr ? *inner : *parsed);
-    if (!map.ok()) return Error(map.error()).at(*modules + ", ");
+    if (!map.ok()) return Error(map.error()).at(*modules);
     request->modules = std::move(map).value();
     return {};
   }

@@ -14,9 +14,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The path below `root` ("src/a.cpp"), or nothing when the file lies elsewhere.
+/// The path below `root` ("src/a.cpp"), or nothing when the file lies elsewhere. A relative path,
+/// as compilers are given by many build systems, is taken from wherever the file is in the tree:
+/// "../../src/a.cpp" from a build folder is src/a.cpp if there is one.
 std::optional<std::string> below(const fs::path& root, const std::string& file) {
-  const fs::path relative = fs::path(file).lexically_normal().lexically_relative(root);
+  fs::path whole = fs::path(file).lexically_normal();
+  if (whole.is_relative()) {
+    fs::path rest;
+    for (const fs::path& part : whole) {
+      if (part != "..") rest /= part;
+    }
+    std::error_code failed;
+    if (!fs::is_regular_file(root / rest, failed)) return std::nullopt;
+    whole = root / rest;
+  }
+  const fs::path relative = whole.lexically_relative(root);
   const std::string text = relative.generic_string();
   if (text.empty() || text == "." || text.starts_with("..")) return std::nullopt;
   return text;
