@@ -31,8 +31,9 @@ void expect_near(const std::vector<float>& got, const std::vector<float>& want, 
 struct Size {
   std::int64_t m, n, k;
 };
-const Size kSizes[] = {{1, 1, 1},    {2, 3, 5},   {6, 64, 7},   {7, 65, 33},    {13, 16, 300},
-                       {32, 10, 64}, {5, 128, 1}, {33, 47, 19}, {12, 100, 257}, {4, 64, 0}};
+const Size kSizes[] = {{1, 1, 1},      {2, 3, 5},    {6, 64, 7},   {7, 65, 33},
+                       {13, 16, 300},  {32, 10, 64}, {5, 128, 1},  {33, 47, 19},
+                       {12, 100, 257}, {4, 64, 0},   {32, 67, 70}, {80, 163, 300}};
 
 class GemmBackends : public testing::TestWithParam<int> {};
 
@@ -362,6 +363,21 @@ TEST(PhaseStep, AgreesWithTheReferenceNodeByNode) {
     EXPECT_LE(different, 1);  // a draw on the very edge of two phases may fall either way
     EXPECT_GT(changed, 100);
   }
+}
+
+TEST(Uniform, IsTheReferencesBitForBitAndWritesNothingBeyond) {
+  for (const std::int64_t n : {1, 4, 63, 64, 65, 100, 1003}) {
+    const UniformDraws draws{{0xFFFFFFF0u, 7, 0x9ABCDEF0u, 3}, {0xDEADBEEFu, 42}};
+    std::vector<float> want(static_cast<std::size_t>(n) + 1, -1.0f), got = want;
+    reference_kernels<float>().uniform(draws, n, want.data());
+    simd_kernels().uniform(draws, n, got.data());
+    EXPECT_EQ(got, want) << n;
+    EXPECT_EQ(got.back(), -1.0f);
+  }
+  const UniformDraws first{{5, 0, 0, 0}, {1, 2}};
+  float u[4];
+  reference_kernels<float>().uniform(first, 4, u);
+  EXPECT_EQ(u[3], static_cast<float>(philox4x32({5, 0, 0, 0}, {1, 2})[3] >> 8) * 0x1p-24f);
 }
 
 TEST(Cuda, IsUnavailableWithASentenceThatMendsIt) {

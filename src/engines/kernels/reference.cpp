@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "neurolens/base/random.hpp"
 #include "neurolens/engines/kernels/kernels.hpp"
 
 namespace neurolens::kernels {
@@ -310,6 +311,16 @@ void phase_step(const PhaseRules<T>& r, const PhaseState<T>& s) {
 }
 
 template <class T>
+void uniform(const UniformDraws& d, std::int64_t n, T* out) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto words = philox4x32({d.counter[0] + static_cast<std::uint32_t>(i / 4), d.counter[1],
+                                   d.counter[2], d.counter[3]},
+                                  {d.key[0], d.key[1]});
+    out[i] = T(words[static_cast<std::size_t>(i % 4)] >> 8) * T(0x1p-24);
+  }
+}
+
+template <class T>
 Kernels<T> make_table() {
   return Kernels<T>{"reference",          gemm<T>,         activate<T>,
                     activate_grad<T>,     exponential<T>,  softmax<T>,
@@ -317,7 +328,7 @@ Kernels<T> make_table() {
                     column_sums<T>,       axpy<T>,         multiply<T>,
                     first_not_finite<T>,  adam<T>,         sgd<T>,
                     gather_rows<T>,       scatter_rows<T>, adaptive_forward<T>,
-                    adaptive_backward<T>, phase_step<T>};
+                    adaptive_backward<T>, phase_step<T>,   uniform<T>};
 }
 
 }  // namespace

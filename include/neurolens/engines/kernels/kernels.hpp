@@ -170,6 +170,13 @@ struct PhaseState {
   const T* uniform = nullptr;  ///< One draw in [0, 1) for each node.
 };
 
+/// Uniform numbers by counter: word l of philox4x32({counter[0] + i, counter[1..3]}, key), its
+/// upper 24 bits over 2^24, is number 4 i + l. The same on every backend, bit for bit.
+struct UniformDraws {
+  std::uint32_t counter[4] = {};
+  std::uint32_t key[2] = {};
+};
+
 /// One backend. `T` is float or double.
 template <class T>
 struct Kernels {
@@ -220,6 +227,8 @@ struct Kernels {
   void (*adaptive_backward)(const AdaptiveBackward<T>& args);
   /// Stress, energy and rest debt, then the next phase of every node.
   void (*phase_step)(const PhaseRules<T>& rules, const PhaseState<T>& state);
+  /// out[0, n) in [0, 1).
+  void (*uniform)(const UniformDraws& draws, std::int64_t n, T* out);
 };
 
 /// The readable backend. Lives as long as the process.

@@ -13,7 +13,9 @@ namespace neurolens::kernels {
 namespace HWY_NAMESPACE {
 
 void GemmSimd(const Gemm<float>& g) {
-  Multiply(g, Rows{g.a, g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1, nullptr});
+  if (WorthTurning(g)) return MultiplyTurned(g);
+  Multiply<Left::strided>(g,
+                          Rows{g.a, g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1, nullptr});
 }
 
 // bfloat16 by rounding both operands to nearest even; the arithmetic is that of the float tile.
@@ -26,44 +28,57 @@ HWY_INLINE V RoundBf16(V v) {
   return hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u)));
 }
 
-void RoundRow(std::int64_t n, const float* x, std::int64_t step, float* out) {
-  if (step == 1) {
-    for (std::int64_t i = 0; i < n; i += kLanes) {
-      StorePart(RoundBf16(LoadPart(x + i, n - i)), out + i, n - i);
+// out[i][p] = rounded A[i0 + i][k0 + p], rows `kc` apart.
+void RoundLeft(const Gemm<float>& g, std::int64_t i0, std::int64_t m, std::int64_t k0,
+               std::int64_t kc, float* HWY_RESTRICT out) {
+  if (!g.transpose_a) {
+    for (std::int64_t i = 0; i < m; ++i, out += kc) {
+      const float* row = g.a + (i0 + i) * g.lda + k0;
+      for (std::int64_t p = 0; p < kc; p += kLanes)
+        StorePart(RoundBf16(LoadPart(row + p, kc - p)), out + p, kc - p);
     }
     return;
   }
-  for (std::int64_t i = 0; i < n; i += kLanes) {
-    HWY_ALIGN float buffer[kLanes] = {};
-    const std::int64_t count = std::min(kLanes, n - i);
-    for (std::int64_t l = 0; l < count; ++l) buffer[l] = x[(i + l) * step];
-    StorePart(RoundBf16(hn::Load(D(), buffer)), out + i, count);
+  for (std::int64_t p = 0; p < kc; ++p, out += m) {  // stays as it is stored: step by step
+    const float* row = g.a + (k0 + p) * g.lda + i0;
+    for (std::int64_t i = 0; i < m; i += kLanes)
+      StorePart(RoundBf16(LoadPart(row + i, m - i)), out + i, m - i);
   }
 }
 
+// Both operands are rounded once for each block of rows and panel, on their way into packed copies;
+// the product of two bfloat16 numbers is exact in float, so the tile of floats does the rest.
+// Processors with a bfloat16 dot product do no better where it has half the rate of two float
+// units; see docs/decisions/0201-bf16-by-rounding.md.
 void GemmBf16Simd(const Gemm<float>& g) {
+  constexpr std::int64_t kLeftElements = 8192;
   HWY_ALIGN float packed[kChunk * kPanel];
-  HWY_ALIGN float left[kTileRows * kChunk];
-  const Rows rows{g.a, g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1, nullptr};
+  HWY_ALIGN float rounded[kLeftElements];
   const bool epilogue = HasEpilogue(g);
-  for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
-    const std::int64_t nr = std::min(kPanel, g.n - n0);
-    const int nv = static_cast<int>((nr + kLanes - 1) / kLanes);
-    const std::int64_t width = nv * kLanes;
-    for (std::int64_t k0 = 0; k0 < std::max<std::int64_t>(g.k, 1); k0 += kChunk) {
+  const std::int64_t steps = std::max<std::int64_t>(g.k, 1);
+  const std::int64_t block = kLeftElements / std::min(steps, kChunk);
+  for (std::int64_t i0 = 0; i0 < g.m; i0 += block) {
+    const std::int64_t m = std::min(block, g.m - i0);
+    for (std::int64_t k0 = 0; k0 < steps; k0 += kChunk) {
       const std::int64_t kc = std::min(kChunk, g.k - k0);
-      PackPanel(g, k0, kc, n0, nr, width, packed);
-      RoundRow(kc * width, packed, 1, packed);
-      for (std::int64_t i = 0; i < g.m; i += kTileRows) {
-        const int mr = static_cast<int>(std::min<std::int64_t>(kTileRows, g.m - i));
-        const float* a[kTileRows];
-        for (int t = 0; t < mr; ++t) {
-          RoundRow(kc, rows.at(i + t) + k0 * rows.step, rows.step, left + t * kChunk);
-          a[t] = left + t * kChunk;
+      RoundLeft(g, i0, m, k0, kc, rounded);
+      const Rows left{rounded, g.transpose_a ? 1 : kc, g.transpose_a ? m : 1, nullptr};
+      for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
+        const std::int64_t nr = std::min(kPanel, g.n - n0);
+        const int nv = static_cast<int>((nr + kLanes - 1) / kLanes);
+        const std::int64_t width = nv * kLanes;
+        PackPanel(g, k0, kc, n0, nr, width, packed);
+        for (std::int64_t i = 0; i < kc * width; i += kLanes)
+          hn::Store(RoundBf16(hn::Load(D(), packed + i)), D(), packed + i);
+        Start start = StartOf(g, k0, n0);
+        if (start.base != nullptr) start.base += i0 * start.row;
+        float* c = g.c + i0 * g.ldc + n0;
+        if (nr == width) {
+          AnyStrip<Left::strided>(nv, left, m, packed, width, kc, start, c, g.ldc, nullptr);
+        } else {
+          RaggedStrip<Left::strided>(nv, left, m, packed, kc, start, c, g.ldc, nr);
         }
-        RaggedTile(mr, nv, a, 1, packed, width, kc, g.c + i * g.ldc + n0, g.ldc, nr,
-                   g.accumulate || k0 > 0);
-        if (epilogue && k0 + kc >= g.k) Epilogue(g, i, mr, n0, nr);
+        if (epilogue && k0 + kc >= g.k) Epilogue(g, i0, m, n0, nr);
       }
     }
   }

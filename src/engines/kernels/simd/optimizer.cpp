@@ -12,38 +12,51 @@ HWY_BEFORE_NAMESPACE();
 namespace neurolens::kernels {
 namespace HWY_NAMESPACE {
 
-// sqrt(x) for x >= 0 to about 1 ulp; hardware square roots would take half of the step.
-HWY_INLINE V Root(V x) {
-#if HWY_ARCH_X86
+struct AdamFactors {
+  V b1, b2, c1, c2, keep, step, epsilon, correction;
+  explicit AdamFactors(const Adam<float>& a) {
+    const D d;
+    const float scale = a.gradient_scale;
+    b1 = hn::Set(d, a.beta1), b2 = hn::Set(d, a.beta2);
+    c1 = hn::Set(d, (1.0f - a.beta1) * scale);
+    c2 = hn::Set(d, (1.0f - a.beta2) * scale * scale);
+    keep = hn::Set(d, 1.0f - a.decay), step = hn::Set(d, a.step_size);
+    epsilon = hn::Set(d, a.epsilon), correction = hn::Set(d, 1.0f / a.sqrt_correction2);
+  }
+};
+
+HWY_INLINE V AdamMove(const AdamFactors& f, V g, V& m, V& v) {
+  m = hn::MulAdd(f.b1, m, hn::Mul(f.c1, g));
+  v = hn::MulAdd(f.b2, v, hn::Mul(f.c2, hn::Mul(g, g)));
+  return Quotient(hn::Mul(f.step, m), hn::MulAdd(hn::Sqrt(v), f.correction, f.epsilon));
+}
+
+template <bool kDecay>
+void AdamLoop(const Adam<float>& a) {
   const D d;
-  x = hn::Max(x, hn::Set(d, 1e-36f));
-  V y = hn::ApproximateReciprocalSqrt(x);
-  const V half = hn::Mul(hn::Set(d, 0.5f), hn::Mul(x, y));
-  y = hn::MulAdd(y, hn::NegMulAdd(half, y, hn::Set(d, 0.5f)), y);
-  return hn::Mul(x, y);
-#else
-  return hn::Sqrt(x);
-#endif
+  const AdamFactors f(a);
+  const auto move = [&](V p, V step) {
+    return kDecay ? hn::MulSub(p, f.keep, step) : hn::Sub(p, step);
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= a.n; i += kLanes) {
+    V m = hn::LoadU(d, a.m + i), v = hn::LoadU(d, a.v + i);
+    const V step = AdamMove(f, hn::LoadU(d, a.g + i), m, v);
+    hn::StoreU(m, d, a.m + i);
+    hn::StoreU(v, d, a.v + i);
+    hn::StoreU(move(hn::LoadU(d, a.p + i), step), d, a.p + i);
+  }
+  const std::int64_t left = a.n - i;
+  if (left == 0) return;
+  V m = LoadPart(a.m + i, left), v = LoadPart(a.v + i, left);
+  const V step = AdamMove(f, LoadPart(a.g + i, left), m, v);
+  StorePart(m, a.m + i, left);
+  StorePart(v, a.v + i, left);
+  StorePart(move(LoadPart(a.p + i, left), step), a.p + i, left);
 }
 
 void AdamSimd(const Adam<float>& a) {
-  const D d;
-  const V b1 = hn::Set(d, a.beta1), b2 = hn::Set(d, a.beta2);
-  const V c1 = hn::Set(d, 1.0f - a.beta1), c2 = hn::Set(d, 1.0f - a.beta2);
-  const V scale = hn::Set(d, a.gradient_scale), keep = hn::Set(d, 1.0f - a.decay);
-  const V step = hn::Set(d, a.step_size), epsilon = hn::Set(d, a.epsilon);
-  const V correction = hn::Set(d, 1.0f / a.sqrt_correction2);
-  for (std::int64_t i = 0; i < a.n; i += kLanes) {
-    const std::int64_t left = a.n - i;
-    const V g = hn::Mul(LoadPart(a.g + i, left), scale);
-    const V m = hn::MulAdd(b1, LoadPart(a.m + i, left), hn::Mul(c1, g));
-    const V v = hn::MulAdd(b2, LoadPart(a.v + i, left), hn::Mul(c2, hn::Mul(g, g)));
-    const V root = hn::MulAdd(Root(v), correction, epsilon);
-    const V move = hn::Mul(hn::Mul(step, m), Reciprocal(root));
-    StorePart(m, a.m + i, left);
-    StorePart(v, a.v + i, left);
-    StorePart(hn::Sub(hn::Mul(LoadPart(a.p + i, left), keep), move), a.p + i, left);
-  }
+  a.decay != 0.0f ? AdamLoop<true>(a) : AdamLoop<false>(a);
 }
 
 void SgdSimd(const Sgd<float>& s) {

@@ -1,10 +1,13 @@
-// The phase controller over all nodes of a stream at once: branches become selections.
+// The phase controller over all nodes of a stream at once (branches become selections), and the
+// uniform draws that it and the dial need.
 #include "simd/targets.hpp"
 //
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/phase.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 //
+#include <algorithm>
+
 #include "simd/math-inl.h"
 #include "tables.hpp"
 
@@ -96,6 +99,53 @@ void PhaseStepSimd(const PhaseRules<float>& r, const PhaseState<float>& s) {
   }
 }
 
+using DU = hn::RebindToUnsigned<D>;
+using VU = hn::Vec<DU>;
+
+struct Words {
+  VU low, high;
+};
+
+// The 64-bit products of all lanes with m.
+HWY_INLINE Words WideProduct(VU a, VU m) {
+  const DU d;
+  const hn::RepartitionToWide<DU> dw;
+  const auto low_half = hn::Set(dw, 0xFFFFFFFFu);
+  const auto even = hn::MulEven(a, m);
+  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, a))), m);
+  return {hn::BitCast(d, hn::Or(hn::And(even, low_half), hn::ShiftLeft<32>(odd))),
+          hn::BitCast(d, hn::Or(hn::ShiftRight<32>(even), hn::AndNot(low_half, odd)))};
+}
+
+HWY_INLINE V UpperBits(VU word) {
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::BitCast(di, hn::ShiftRight<8>(word));
+  return hn::Mul(hn::ConvertTo(D(), bits), Splat(0x1p-24f));
+}
+
+// Philox4x32-10 (see base/random.hpp), one counter in each lane.
+void UniformSimd(const UniformDraws& draws, std::int64_t n, float* out) {
+  const DU d;
+  HWY_ALIGN float block[4 * kLanes];
+  for (std::int64_t at = 0; at < n; at += 4 * kLanes) {
+    VU c0 = hn::Iota(d, draws.counter[0] + static_cast<std::uint32_t>(at / 4));
+    VU c1 = hn::Set(d, draws.counter[1]), c2 = hn::Set(d, draws.counter[2]);
+    VU c3 = hn::Set(d, draws.counter[3]);
+    VU k0 = hn::Set(d, draws.key[0]), k1 = hn::Set(d, draws.key[1]);
+    for (int round = 0; round < 10; ++round) {
+      const Words a = WideProduct(c0, hn::Set(d, 0xD2511F53u));
+      const Words b = WideProduct(c2, hn::Set(d, 0xCD9E8D57u));
+      c0 = hn::Xor(hn::Xor(b.high, c1), k0), c1 = b.low;
+      c2 = hn::Xor(hn::Xor(a.high, c3), k1), c3 = a.low;
+      k0 = hn::Add(k0, hn::Set(d, 0x9E3779B9u)), k1 = hn::Add(k1, hn::Set(d, 0xBB67AE85u));
+    }
+    const bool whole = at + 4 * kLanes <= n;
+    hn::StoreInterleaved4(UpperBits(c0), UpperBits(c1), UpperBits(c2), UpperBits(c3), D(),
+                          whole ? out + at : block);
+    if (!whole) std::copy_n(block, n - at, out + at);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace neurolens::kernels
 HWY_AFTER_NAMESPACE();
@@ -103,9 +153,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace neurolens::kernels {
 HWY_EXPORT(PhaseStepSimd);
+HWY_EXPORT(UniformSimd);
 
 void fill_phase(Kernels<float>& table) {
   table.phase_step = &HWY_DYNAMIC_DISPATCH(PhaseStepSimd);
+  table.uniform = &HWY_DYNAMIC_DISPATCH(UniformSimd);
 }
 
 }  // namespace neurolens::kernels
