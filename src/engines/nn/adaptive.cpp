@@ -1,13 +1,13 @@
 // The adaptive cell, second version. See docs/guides/nn.md for the equations.
-// Asleep nodes cost a copy of their state and nothing else: the kernels only see lists of awake
-// rows.
+// Asleep nodes cost next to nothing: the kernels only see lists of awake rows, and the state of a
+// sleeper stays where it is.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "cell.hpp"
 #include "factories.hpp"
 #include "legacy.hpp"
-#include "neurolens/base/random.hpp"
 #include "neurolens/engines/nn/phase.hpp"
 #include "onnx_graph.hpp"
 #include "product.hpp"
@@ -15,7 +15,10 @@
 namespace neurolens::nn {
 namespace {
 
-constexpr int kGroups[4] = {0, 2, 3, 1};  // the awake phases; sleepers last
+constexpr unsigned kGroups[4] = {0, 2, 3, 1};  // the awake phases; sleepers last
+constexpr unsigned kAsleep = 1;                // a phase
+constexpr unsigned kAwayBit = 2, kAway = 1u << kAwayBit, kPhase = kAway - 1;
+constexpr std::int64_t kStreams = 8;  // whose rows are listed together
 
 // Switches that change what a step costs, never its result: for measuring what they are worth.
 struct AdaptiveLayout {
@@ -35,11 +38,19 @@ class AdaptiveCell final : public Cell<T> {
   }
   std::int64_t outputs() const override { return n_; }
   std::int64_t gradient_state() const override { return n_ * h_; }
-  // hidden states; energy, stress, debt, phase, variance, activity; the stream's clock
-  std::int64_t state() const override { return n_ * h_ + 6 * n_ + 1; }
+  // hidden states; energy, stress, debt, phase, variance, activity; the stream's clock; for each
+  // node, whether its hidden state lies on the other side of the stream's double buffer
+  std::int64_t state() const override { return n_ * h_ + 7 * n_ + 1; }
   void init_state(T* state) const override {
     std::fill_n(state, this->state(), T(0));
     std::fill_n(state + energy(), n_, T(phases_.energy_start));
+  }
+  void settle_state(const T* present, const T* other, T* out) const override {
+    std::copy_n(present, state(), out);
+    for (std::int64_t n = 0; n < n_; ++n) {
+      if (out[away() + n] != T(0)) std::copy_n(other + n * h_, h_, out + n * h_);
+      out[away() + n] = T(0);
+    }
   }
   void parameters(const std::string& prefix, std::vector<ParamSpec>& out) const override {
     out.push_back({prefix + "input_weight", {{inputs_, h_}}, Init::uniform, fan_in_scale(inputs_)});
@@ -75,6 +86,10 @@ class AdaptiveCell final : public Cell<T> {
 
     if (phases_.mode == PhaseMode::controller) load_phases(p, s, t);
     if (phases_.mode == PhaseMode::dial) draw_dial(p, s, t);
+    if (phases_.mode != PhaseMode::off) {
+      if (s.unchanged == Unchanged::stay) mark_away(p, s, t);
+      std::fill_n(t.activity, p.rows * n_, T(0));  // the kernel writes those that are awake
+    }
     list_awake(p, s, t);
     const std::int64_t count = t.begin[groups()];
     for (int k = 0; k < groups(); ++k) {
@@ -113,7 +128,8 @@ class AdaptiveCell final : public Cell<T> {
       b.rows = {count, h_, n_, t.node + first, t.stream + first, t.in + first, t.out + first};
       b.q = g.wanted ? x.q : nullptr;
       b.carry = nullptr;
-      const bool masked = kGroups[k] == 1;  // sleepers: a gradient of 0 goes through everything
+      const bool masked =
+          kGroups[k] == kAsleep;  // sleepers: a gradient of 0 goes through everything
       if (masked) {
         std::fill_n(x.masked, p.rows * n_, T(0));
         b.dactivity = x.masked;
@@ -201,7 +217,8 @@ class AdaptiveCell final : public Cell<T> {
   using Gradients = Parts<T>;
 
   struct Tape {
-    T *u, *activity, *variance, *phase, *gain, *uniform;
+    T *u, *activity, *variance, *gain, *uniform;
+    std::uint8_t* code;  // [rows][n]: the phase, plus kAway
     std::int32_t *node, *stream;
     const T** in;
     T** out;
@@ -210,13 +227,13 @@ class AdaptiveCell final : public Cell<T> {
         : u(c.take<T>(rows * a.h_)),
           activity(c.take<T>(rows * a.n_)),
           variance(c.take<T>(rows * a.n_)),
-          phase(c.take<T>(rows * a.n_)),
           gain(c.take<T>(rows * a.n_)),
-          uniform(c.take<T>(a.n_ + 4)),
-          node(c.take<std::int32_t>(rows * a.n_)),
-          stream(c.take<std::int32_t>(rows * a.n_)),
-          in(c.take<const T*>(rows * a.n_)),
-          out(c.take<T*>(rows * a.n_)),
+          uniform(c.take<T>(a.n_)),
+          code(c.take<std::uint8_t>(rows * a.n_)),
+          node(c.take<std::int32_t>(rows * a.n_ + 1)),  // listing writes one beyond
+          stream(c.take<std::int32_t>(rows * a.n_ + 1)),
+          in(c.take<const T*>(rows * a.n_ + 1)),
+          out(c.take<T*>(rows * a.n_ + 1)),
           begin(c.take<std::int64_t>(5)) {}
   };
   struct Scratch {
@@ -233,26 +250,35 @@ class AdaptiveCell final : public Cell<T> {
           carry(c.take<T*>(rows * a.n_)) {}
   };
   std::int64_t energy() const { return n_ * h_; }
+  std::int64_t away() const { return n_ * h_ + 6 * n_ + 1; }
 
   // Uniform numbers in [0, 1) for every node, a function of (seed, step, tick, stream, node).
   void draw(const Pass<T>& p, std::int64_t tick, std::int64_t row, std::uint32_t purpose,
             T* out) const {
     const std::uint64_t stream = p.stream(row);
-    const std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(p.seed) ^ p.salt,
-                                              static_cast<std::uint32_t>(p.seed >> 32) ^ purpose};
-    for (std::int64_t i = 0; i < n_; i += 4) {
-      const auto words = philox4x32(
-          {static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(p.step),
-           static_cast<std::uint32_t>(stream),
-           static_cast<std::uint32_t>(stream >> 32) ^ static_cast<std::uint32_t>(tick << 8)},
-          key);
-      for (std::size_t l = 0; l < 4; ++l)
-        out[i + static_cast<std::int64_t>(l)] = T(words[l] >> 8) * T(0x1p-24);
-    }
+    kernels::UniformDraws d;
+    d.counter[1] = static_cast<std::uint32_t>(p.step);
+    d.counter[2] = static_cast<std::uint32_t>(stream);
+    d.counter[3] = static_cast<std::uint32_t>(stream >> 32) ^ static_cast<std::uint32_t>(tick << 8);
+    d.key[0] = static_cast<std::uint32_t>(p.seed) ^ p.salt;
+    d.key[1] = static_cast<std::uint32_t>(p.seed >> 32) ^ purpose;
+    p.k->uniform(d, n_, out);
   }
   void load_phases(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
-    for (std::int64_t r = 0; r < p.rows; ++r)
-      std::copy_n(s.in[r] + energy() + 3 * n_, n_, t.phase + r * n_);
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      const T* phase = s.in[r] + energy() + 3 * n_;
+      std::uint8_t* code = t.code + r * n_;
+      for (std::int64_t n = 0; n < n_; ++n) code[n] = static_cast<std::uint8_t>(phase[n]);
+    }
+  }
+  // Marks the nodes whose hidden state lies on the other side.
+  void mark_away(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      const T* mark = s.in[r] + away();
+      std::uint8_t* code = t.code + r * n_;
+      for (std::int64_t n = 0; n < n_; ++n)
+        code[n] = static_cast<std::uint8_t>(code[n] + kAway * static_cast<std::uint8_t>(mark[n]));
+    }
   }
   void draw_dial(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
     const double configured = p.training ? phases_.awake_training : phases_.awake;
@@ -260,77 +286,148 @@ class AdaptiveCell final : public Cell<T> {
     // The nodes with the smallest draws wake: the share is exact, the choice random.
     const auto count = static_cast<std::int64_t>(std::lround(double(awake) * double(n_)));
     for (std::int64_t r = 0; r < p.rows; ++r) {
-      T* phase = t.phase + r * n_;
+      std::uint8_t* code = t.code + r * n_;
       draw(p, s.index, r, 0xA1u, t.uniform);
-      std::copy_n(t.uniform, n_, phase);
-      T limit = T(1);
-      if (count < n_) {
-        std::nth_element(phase, phase + count, phase + n_);
-        limit = phase[count];
-      }
-      for (std::int64_t i = 0; i < n_; ++i) phase[i] = t.uniform[i] < limit ? T(0) : T(1);
+      const T limit = count < n_ ? nth_smallest(t.uniform, count, t.gain) : T(1);
+      for (std::int64_t n = 0; n < n_; ++n)
+        code[n] = static_cast<std::uint8_t>(t.uniform[n] < limit ? 0 : kAsleep);
     }
+  }
+  // The draw that `rank` others of the n_ lie below. A histogram narrows it down to one bin, whose
+  // few members are then ordered; `few` has room for n_.
+  T nth_smallest(const T* draws, std::int64_t rank, T* few) const {
+    constexpr std::size_t kBins = 256;
+    const auto bin_of = [](T u) {
+      return static_cast<std::size_t>(static_cast<int>(u * T(kBins)));
+    };
+    std::array<std::int32_t, kBins> bins = {};
+    for (std::int64_t i = 0; i < n_; ++i) ++bins[bin_of(draws[i])];
+    std::size_t bin = 0;
+    for (; rank >= bins[bin]; ++bin) rank -= bins[bin];
+    std::int64_t count = 0;
+    for (std::int64_t i = 0; i < n_; ++i) {
+      few[count] = draws[i];
+      count += bin_of(draws[i]) == bin ? 1 : 0;
+    }
+    std::nth_element(few, few + rank, few + count);
+    return few[rank];
   }
   // Awake phases, and the sleepers when they are not compacted away.
   int groups() const { return phases_.mode != PhaseMode::off && !layout_.compaction ? 4 : 3; }
-  // Rows of one node side by side, phase by phase.
+  // Streams whose rows are listed together, node by node, when one row in `share` of all is listed.
+  std::int64_t together(std::int64_t share) const {
+    return layout_.by_node ? kStreams * std::max<std::int64_t>(share, 1) : 1;
+  }
+  // Phase by phase; within a phase some streams at a time, and the rows of one node in them side by
+  // side: so the streams' part of the sums and the node's both stay in the first-level cache.
   void list_awake(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
     std::int64_t count = 0;
-    const bool all = phases_.mode == PhaseMode::off;
-    const std::int64_t outer = layout_.by_node ? n_ : p.rows, inner = layout_.by_node ? p.rows : n_;
     for (int k = 0; k < groups(); ++k) {
       t.begin[k] = count;
-      if (all && k > 0) continue;
-      for (std::int64_t o = 0; o < outer; ++o) {
-        for (std::int64_t i = 0; i < inner; ++i) {
-          const std::int64_t n = layout_.by_node ? o : i, r = layout_.by_node ? i : o;
-          if (!all && t.phase[r * n_ + n] != T(kGroups[k])) continue;
-          t.node[count] = static_cast<std::int32_t>(n);
-          t.stream[count] = static_cast<std::int32_t>(r);
-          t.in[count] = s.in[r] + n * h_;
-          t.out[count++] = s.out[r] + n * h_;
-        }
+      const bool never = phases_.mode == PhaseMode::dial && kGroups[k] > kAsleep;
+      if (phases_.mode != PhaseMode::off) {
+        if (!never) count = list_group(p, s, t, kGroups[k], count);
+      } else if (k == 0) {
+        list_all(p, s, t);
+        count = p.rows * n_;
       }
     }
     t.begin[groups()] = count;
   }
+  void list_all(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
+    std::int64_t at = 0;
+    const std::int64_t streams = together(1);
+    for (std::int64_t first = 0; first < p.rows; first += streams) {
+      const std::int64_t end = std::min(first + streams, p.rows);
+      for (std::int64_t n = 0; n < n_; ++n) {
+        for (std::int64_t r = first; r < end; ++r, ++at) {
+          t.node[at] = static_cast<std::int32_t>(n);
+          t.stream[at] = static_cast<std::int32_t>(r);
+          t.in[at] = s.in[r] + n * h_;
+          t.out[at] = s.out[r] + n * h_;
+        }
+      }
+    }
+  }
+  // The rows of one phase. Every candidate is written; only those that count advance the list.
+  std::int64_t list_group(const Pass<T>& p, const Step<T>& s, const Tape& t, unsigned phase,
+                          std::int64_t count) const {
+    std::int64_t members = 0;
+    for (std::int64_t i = 0; i < p.rows * n_; ++i) members += (t.code[i] & kPhase) == phase ? 1 : 0;
+    if (members == 0) return count;
+    // Where few are awake, more streams make up for it.
+    const std::int64_t streams = together(p.rows * n_ / members);
+    for (std::int64_t first = 0; first < p.rows; first += streams) {
+      const std::int64_t end = std::min(first + streams, p.rows);
+      for (std::int64_t n = 0; n < n_; ++n) {
+        const std::uint8_t* code = t.code + first * n_ + n;
+        for (std::int64_t r = first; r < end; ++r, code += n_) {
+          const auto here = reinterpret_cast<std::uintptr_t>(s.in[r] + n * h_);
+          const auto there = reinterpret_cast<std::uintptr_t>(s.out[r] + n * h_);
+          // Both change places when the state is away: without a branch, which nobody could
+          // foresee.
+          const std::uintptr_t away = (std::uintptr_t{*code} & kAway) >> kAwayBit;
+          const std::uintptr_t change = (here ^ there) & (std::uintptr_t{0} - away);
+          t.node[count] = static_cast<std::int32_t>(n);
+          t.stream[count] = static_cast<std::int32_t>(r);
+          t.in[count] = reinterpret_cast<const T*>(here ^ change);
+          t.out[count] = reinterpret_cast<T*>(there ^ change);
+          count += (*code & kPhase) == phase ? 1 : 0;
+        }
+      }
+    }
+    return count;
+  }
   // Outputs, states of sleepers, and the controller's turn.
   void finish(const Pass<T>& p, const Step<T>& s, const Tape& t) const {
-    if (phases_.mode == PhaseMode::off) {
-      for (std::int64_t r = 0; r < p.rows; ++r) {
-        std::copy_n(t.activity + r * n_, n_, s.y + r * s.ldy);
-        std::copy_n(s.in[r] + energy(), 6 * n_ + 1, s.out[r] + energy());
-      }
-      return;
-    }
     for (std::int64_t r = 0; r < p.rows; ++r) {
-      const T* in = s.in[r];
-      T* out = s.out[r];
-      std::copy_n(in + energy(), 6 * n_ + 1, out + energy());
-      T* node_state = out + energy();
-      for (std::int64_t n = 0; n < n_; ++n) {
-        const bool asleep = t.phase[r * n_ + n] == T(1);
-        if (asleep) std::copy_n(in + n * h_, h_, out + n * h_);
-        const T a = asleep ? T(0) : t.activity[r * n_ + n];
-        s.y[r * s.ldy + n] = a;
-        node_state[5 * n_ + n] = a;
-        if (!asleep && phases_.mode == PhaseMode::controller)
-          node_state[4 * n_ + n] = t.variance[r * n_ + n];
+      const T* activity = t.activity + r * n_;
+      const std::uint8_t* code = t.code + r * n_;
+      std::copy_n(activity, n_, s.y + r * s.ldy);
+      if (phases_.mode == PhaseMode::off) continue;  // the rest of the state is as it was at first
+      for (std::int64_t n = 0; n < n_ && !layout_.compaction; ++n) {
+        if ((code[n] & kPhase) == kAsleep) s.y[r * s.ldy + n] = T(0);
       }
-      if (phases_.mode != PhaseMode::controller) continue;
-      T& clock = node_state[6 * n_];
-      draw(p, s.index, r, 0xC0u, t.uniform);
-      kernels::PhaseState<T> state{n_,
-                                   node_state,
-                                   node_state + n_,
-                                   node_state + 2 * n_,
-                                   node_state + 3 * n_,
-                                   node_state + 5 * n_,
-                                   node_state + 4 * n_,
-                                   t.uniform};
-      p.k->phase_step(make_rules<T>(phases_, double(clock)), state);
-      clock += T(1);
+      keep_sleepers(s, r, code);
+      if (phases_.mode == PhaseMode::controller) control(p, s, t, r);
     }
+  }
+  void keep_sleepers(const Step<T>& s, std::int64_t r, const std::uint8_t* code) const {
+    T* out = s.out[r];
+    if (s.unchanged ==
+        Unchanged::stay) {  // the sides change places, the awake write to the new one
+      for (std::int64_t n = 0; n < n_; ++n) {
+        const unsigned asleep = (code[n] & kPhase) == kAsleep ? 1 : 0;
+        out[away() + n] = T(((code[n] & kAway) >> kAwayBit) ^ asleep);
+      }
+    }
+    if (s.unchanged != Unchanged::copied) return;
+    for (std::int64_t n = 0; n < n_; ++n) {
+      if ((code[n] & kPhase) == kAsleep) std::copy_n(s.in[r] + n * h_, h_, out + n * h_);
+    }
+  }
+  // The controller's numbers of row r, and the phases of the next step.
+  void control(const Pass<T>& p, const Step<T>& s, const Tape& t, std::int64_t r) const {
+    T* node_state = s.out[r] + energy();
+    std::copy_n(s.in[r] + energy(), 6 * n_ + 1, node_state);
+    const std::uint8_t* code = t.code + r * n_;
+    std::copy_n(s.y + r * s.ldy, n_, node_state + 5 * n_);
+    for (std::int64_t n = 0; n < n_; ++n) {
+      const T fresh = t.variance[r * n_ + n], old = node_state[4 * n_ + n];
+      node_state[4 * n_ + n] = (code[n] & kPhase) == kAsleep ? old : fresh;
+    }
+    T& clock = node_state[6 * n_];
+    draw(p, s.index, r, 0xC0u, t.uniform);
+    kernels::PhaseState<T> state{n_,
+                                 node_state,
+                                 node_state + n_,
+                                 node_state + 2 * n_,
+                                 node_state + 3 * n_,
+                                 node_state + 5 * n_,
+                                 node_state + 4 * n_,
+                                 t.uniform};
+    p.k->phase_step(make_rules<T>(phases_, double(clock)), state);
+    clock += T(1);
   }
   const T* dense_dy(const Pass<T>& p, const StepGradient<T>& g, const Scratch& x) const {
     if (g.dy != nullptr && g.lddy == n_) return g.dy;

@@ -105,20 +105,63 @@ TEST(Dial, KeepsTheAskedShareAwakeAndSleepersUnchanged) {
   Plan<float> plan(*network, 20, kernels::simd_kernels());
   StreamStates<float> states(*network, 20);
   const std::vector<float> x(40, 0.7f);
-  for (const double awake : {0.0, 0.1, 0.5, 1.0}) {
+  std::vector<float> before = states.save();
+  const auto elements = static_cast<std::ptrdiff_t>(states.elements());
+  std::uint64_t step = 0;
+  for (const double awake : {0.0, 0.1, 0.5, 0.5, 0.1, 1.0, 0.3}) {
     PassOptions o;
-    o.awake = awake;
+    o.awake = awake, o.step = ++step;
     const float* y = plan.forward(20, x.data(), false, o, &states);
     const auto working = 4000 - std::count(y, y + 4000, 0.0f);
     EXPECT_EQ(working, std::lround(4000 * awake));
-    for (std::int64_t s = 0; s < 20; ++s) {
-      for (std::int64_t n = 0; n < 200; ++n) {
-        const bool same = std::equal(states.present(s) + n * 3, states.present(s) + n * 3 + 3,
-                                     states.next(s) + n * 3);
+    EXPECT_EQ(states.save(), before);  // nothing happened unless it is committed
+    for (std::int64_t s = 0; s < 20; ++s) states.commit(s);
+    const std::vector<float> after = states.save();
+    for (std::ptrdiff_t s = 0; s < 20; ++s) {
+      for (std::ptrdiff_t n = 0; n < 200; ++n) {
+        const auto at = before.begin() + s * elements + n * 3;
+        const bool same = std::equal(at, at + 3, after.begin() + s * elements + n * 3);
         EXPECT_EQ(same, y[s * 200 + n] == 0.0f);
       }
     }
+    before = after;
   }
+}
+
+// A sleeper's state stays where it lies; a pass that copies it (several ticks at once do) and a
+// state that was saved and loaded in between must give the same numbers.
+TEST(Dial, StatesThatStayEqualStatesThatAreCopied) {
+  const auto build = [](const std::string& ticks) {
+    return Network<float>::build(
+        *yaml::parse("layers: [{type: adaptive, nodes: 33, hidden: 5, phases: {mode: controller}" +
+                     ticks + "}]"),
+        Shape{{2}});
+  };
+  auto one = build(""), four = build(", ticks: 4");
+  ASSERT_TRUE(one.ok() && four.ok());
+  StreamStates<float> a(*one, 3), b(*one, 3);
+  Plan<float> plan(*one, 3, kernels::simd_kernels());
+  const std::vector<float> x = {0.3f, -0.2f, 0.9f, 0.1f, -0.6f, 0.4f};
+  for (std::uint64_t step = 0; step < 30; ++step) {
+    PassOptions o;
+    o.seed = 5, o.step = step;
+    const float* y = plan.forward(3, x.data(), true, o, &a);
+    const std::vector<float> first(y, y + 99);
+    y = plan.forward(3, x.data(), true, o, &b);
+    EXPECT_TRUE(std::equal(first.begin(), first.end(), y)) << step;
+    for (std::int64_t s = 0; s < 3; ++s) a.commit(s), b.commit(s);
+    const auto saved = b.save();  // in one piece again
+    EXPECT_EQ(a.save(), saved) << step;
+    ASSERT_TRUE(b.load(saved).ok());
+  }
+  // Four ticks of one pass and the same streams carried on: sleepers' states are copied there.
+  StreamStates<float> c(*four, 3);
+  Plan<float> ticks(*four, 3, kernels::simd_kernels());
+  ASSERT_TRUE(c.load(a.save()).ok());
+  ticks.forward(3, x.data(), true, {}, &c);
+  for (std::int64_t s = 0; s < 3; ++s) c.commit(s);
+  const auto rest = c.save();
+  EXPECT_TRUE(std::all_of(rest.begin(), rest.end(), [](float v) { return std::isfinite(v); }));
 }
 
 // A direct transcription of the founding equations for one row, one step, all nodes active.

@@ -6,6 +6,13 @@
 
 namespace neurolens::nn {
 
+// What becomes of parts of the state that a step does not change.
+enum class Unchanged : std::uint8_t {
+  copied,   // from `in` to `out`
+  stay,     // in and out are the two sides of a stream: may stay where they are, marked as such
+  dropped,  // nobody reads the state after this step
+};
+
 // One step of `rows` streams: the arrays that both directions share. Rows of x, y are ld apart.
 template <class T>
 struct Step {
@@ -14,6 +21,7 @@ struct Step {
   std::int64_t ldx = 0;
   const T* const* in = nullptr;  // [rows] states before
   T* const* out = nullptr;       // [rows] states after; never the same memory
+  Unchanged unchanged = Unchanged::copied;
   T* y = nullptr;
   std::int64_t ldy = 0;
 };
@@ -40,6 +48,10 @@ class Cell {
   virtual std::int64_t state() const = 0;
   virtual std::int64_t gradient_state() const = 0;
   virtual void init_state(T* state) const = 0;
+  virtual void settle_state(const T* present, const T* other, T* out) const {
+    (void)other;
+    std::copy_n(present, state(), out);
+  }
   virtual void parameters(const std::string& prefix, std::vector<ParamSpec>& out) const = 0;
   virtual std::size_t tape_bytes(std::int64_t rows) const = 0;  // per step
   virtual std::size_t scratch_bytes(std::int64_t rows) const = 0;

@@ -61,6 +61,13 @@ class Sequential : public Layer<T> {
     for (std::size_t i = 0; i < children_.size(); ++i)
       children_[i]->init_state(state + state_offsets_[i]);
   }
+  void settle_state(const T* present, const T* other, T* out) const override {
+    std::copy_n(present, state_count_, out);  // with the gaps between children
+    for (std::size_t i = 0; i < children_.size(); ++i) {
+      const std::int64_t at = state_offsets_[i];
+      children_[i]->settle_state(present + at, other + at, out + at);
+    }
+  }
   std::int64_t buffer_elements() const override { return buffer_count_; }
   void init_buffers(T* buffers) const override {
     for (std::size_t i = 0; i < children_.size(); ++i)

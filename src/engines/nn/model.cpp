@@ -89,6 +89,7 @@ void StreamStates<T>::commit(std::int64_t stream) {
 template <class T>
 void StreamStates<T>::reset(std::int64_t stream) {
   root_->init_state(const_cast<T*>(present(stream)));
+  root_->init_state(next(stream));  // parts that no step changes are right on both sides
 }
 
 template <class T>
@@ -98,10 +99,12 @@ void StreamStates<T>::reset_all() {
 
 template <class T>
 std::vector<T> StreamStates<T>::save() const {
-  std::vector<T> out;
-  out.reserve(static_cast<std::size_t>(count_ * elements_));
-  for (std::int64_t s = 0; s < count_; ++s)
-    out.insert(out.end(), present(s), present(s) + elements_);
+  std::vector<T> out(static_cast<std::size_t>(count_ * elements_));
+  for (std::int64_t s = 0; s < count_; ++s) {
+    const T* sides = slots_.data() + 2 * s * stride_;
+    const T* other = sides + (present(s) == sides ? stride_ : 0);
+    root_->settle_state(present(s), other, out.data() + s * elements_);
+  }
   return out;
 }
 
@@ -112,7 +115,9 @@ Status StreamStates<T>::load(std::span<const T> values) {
                  "The saved stream states belong to another model or number of streams.", ""};
   }
   for (std::int64_t s = 0; s < count_; ++s) {
-    std::copy_n(values.data() + s * elements_, elements_, const_cast<T*>(present(s)));
+    const T* from = values.data() + s * elements_;
+    std::copy_n(from, elements_, const_cast<T*>(present(s)));
+    std::copy_n(from, elements_, next(s));
   }
   return {};
 }

@@ -40,6 +40,10 @@ class Recurrent final : public Layer<T> {
   std::int64_t state_elements() const override { return cell_->state(); }
   void init_state(T* state) const override { std::copy(initial_.begin(), initial_.end(), state); }
 
+  void settle_state(const T* present, const T* other, T* out) const override {
+    cell_->settle_state(present, other, out);
+  }
+
   std::size_t tape_bytes(std::int64_t rows) const override {
     Carver c;
     (void)Tape(c, *this, rows);
@@ -147,6 +151,8 @@ class Recurrent final : public Layer<T> {
     s.ldx = sequence_ ? steps_ * inputs_ : inputs_;
     s.in = tape.state + t * p.rows;
     s.out = tape.state + (t + 1) * p.rows;
+    if (t + 1 == steps_ && p.state_out == nullptr) s.unchanged = Unchanged::dropped;
+    if (steps_ == 1 && p.state_out != nullptr) s.unchanged = Unchanged::stay;
     s.y = options_.sequences ? y + t * cell_->outputs() : (t + 1 == steps_ ? y : tape.last);
     s.ldy = options_.sequences ? steps_ * cell_->outputs() : cell_->outputs();
     return s;

@@ -6,6 +6,7 @@
 /// most one backward with the same Pass memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -95,6 +96,12 @@ class Layer {
   /// OPTIONAL. Elements of state per stream, and their start.
   [[nodiscard]] virtual std::int64_t state_elements() const { return 0; }
   virtual void init_state(T* state) const { (void)state; }
+  /// OPTIONAL. Copies a stream's state to `out` in one piece. For layers that leave what a step did
+  /// not change on the other side of the stream's double buffer (see StreamStates).
+  virtual void settle_state(const T* present, const T* other, T* out) const {
+    (void)other;
+    std::copy_n(present, state_elements(), out);
+  }
   /// OPTIONAL. Elements of running statistics, and their start.
   [[nodiscard]] virtual std::int64_t buffer_elements() const { return 0; }
   virtual void init_buffers(T* buffers) const { (void)buffers; }

@@ -55,7 +55,8 @@ class Network {
 
 /// State of `count` streams, double-buffered: a pass reads the present and writes the next, which
 /// becomes the present at commit(). So evaluation leaves no trace unless asked to, and a bad step
-/// can be dropped. Not thread-safe.
+/// can be dropped. Layers may leave what did not change where it is and mark it so: the present
+/// side alone need not be the whole state; save() puts it together. Not thread-safe.
 template <class T>
 class StreamStates {
  public:

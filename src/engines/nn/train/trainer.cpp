@@ -8,6 +8,7 @@
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/probe/scope.hpp"
 #include "train/checkpoint.hpp"
+#include "train/denormals.hpp"
 
 namespace neurolens::nn {
 namespace {
@@ -114,6 +115,7 @@ struct Trainer::State {
 
   void forward_shard(const Batch& b, std::int64_t s) {
     NEUROLENS_SCOPE("train.forward");
+    const FlushDenormals flush;
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     const std::int64_t begin = s * shard_rows, rows = std::min(shard_rows, b.rows - begin);
     if (options.plan == PlanUse::every_step) {
@@ -136,6 +138,7 @@ struct Trainer::State {
   }
   void backward_shard(std::int64_t s) {
     NEUROLENS_SCOPE("train.backward");
+    const FlushDenormals flush;
     Shard& shard = *shards[static_cast<std::size_t>(s)];
     // Only the first shard's buffer lives across accumulated batches; the others are added to it
     // each time.
@@ -145,6 +148,7 @@ struct Trainer::State {
     if (count < 2) return;
     float* into = shards[0]->grads.data();
     parallel_for(parallel, (size() + kReduceChunk - 1) / kReduceChunk, [&](std::int64_t c) {
+      const FlushDenormals flush;
       const std::int64_t at = c * kReduceChunk, n = std::min(kReduceChunk, size() - at);
       for (std::int64_t s = 1; s < count; ++s) {
         kernels.axpy(n, 1.0f, shards[static_cast<std::size_t>(s)]->grads.data() + at, into + at);
@@ -181,6 +185,7 @@ struct Trainer::State {
     const std::int64_t chunks =
         parallel.threads() > 1 ? (size() + kReduceChunk - 1) / kReduceChunk : 1;
     parallel_for(parallel, chunks, [&](std::int64_t c) {
+      const FlushDenormals flush;
       const std::int64_t at = chunks > 1 ? c * kReduceChunk : 0;
       const std::int64_t n = chunks > 1 ? std::min(kReduceChunk, size() - at) : size();
       float* p = network.params().data() + at;

@@ -9,6 +9,7 @@
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/yaml.hpp"
 #include "neurolens/engines/nn/train.hpp"
+#include "train/denormals.hpp"
 
 // Allocations of this whole test program so far; see allocations_test.cpp.
 std::int64_t allocations_so_far();
@@ -152,6 +153,18 @@ TEST(Plan, SplittingABatchDoesNotChangeOutputsOrStates) {
   ASSERT_TRUE(loaded.load(saved).ok());
   EXPECT_EQ(loaded.save(), saved);
   EXPECT_FALSE(loaded.load({saved.data(), saved.size() - 1}).ok());
+}
+
+TEST(FlushDenormals, HoldsWhileItLivesAndGivesBackWhatWasThere) {
+  volatile float small = 1e-37f;
+  volatile float tenth = 0.1f;
+  {
+    const FlushDenormals flush;
+#if defined(__SSE2__) || defined(__aarch64__)
+    EXPECT_EQ(small * tenth, 0.0f);
+#endif
+  }
+  EXPECT_GT(small * tenth, 0.0f);
 }
 
 TEST(Trainer, AStepAllocatesNothing) {
