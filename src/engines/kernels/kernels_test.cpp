@@ -31,9 +31,9 @@ void expect_near(const std::vector<float>& got, const std::vector<float>& want, 
 struct Size {
   std::int64_t m, n, k;
 };
-const Size kSizes[] = {{1, 1, 1},      {2, 3, 5},    {6, 64, 7},   {7, 65, 33},
-                       {13, 16, 300},  {32, 10, 64}, {5, 128, 1},  {33, 47, 19},
-                       {12, 100, 257}, {4, 64, 0},   {32, 67, 70}, {80, 163, 300}};
+const Size kSizes[] = {{1, 1, 1},     {2, 3, 5},      {6, 64, 7},   {7, 65, 33},    {13, 16, 300},
+                       {32, 10, 64},  {5, 128, 1},    {33, 47, 19}, {12, 100, 257}, {4, 64, 0},
+                       {32, 259, 70}, {16, 131, 300}, {80, 643, 70}};
 
 class GemmBackends : public testing::TestWithParam<int> {};
 

@@ -274,7 +274,7 @@ inline Rows After(const Rows& left, std::int64_t k0, std::int64_t m, const float
 // fewer elements than turning B. Worth it from one vector of rows on; nothing may start the sums.
 inline bool WorthTurning(const Gemm<float>& g) {
   return g.transpose_b && !g.transpose_a && !g.accumulate && g.bias == nullptr &&
-         g.m % kLanes == 0 && g.n >= 2 * g.m && g.k >= 4 * kLanes;
+         g.m % kLanes == 0 && g.n >= 8 * g.m && g.k >= 4 * kLanes;
 }
 
 inline void MultiplyTurned(const Gemm<float>& g) {
