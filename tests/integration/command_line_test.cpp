@@ -299,6 +299,12 @@ TEST_F(CommandLine, MeasuredTimeLiesOverTheTree) {
     }
   }
   EXPECT_NE(run({"map", "tree", "--run", "r.json"}).out.find("Time, %"), std::string::npos);
+  // As build systems give the files to compilers; one that is not in the tree stays outside.
+  recorded.profile->frames[0].file = "../src/hot/a.cpp";
+  recorded.profile->frames[1].file = "../../src/cold/b.cpp";
+  recorded.profile->frames[2].file = "../../libc/memcpy.c";
+  write_run("relative.json", recorded);
+  EXPECT_EQ(run({"deps", "tree", "--run", "relative.json"}).out, text.out);
   write_run("none.json", test_support::make_run());
   expect_refusal({"deps", "tree", "--run", "none.json"}, 1, "neurolens record");
 }
