@@ -18,13 +18,8 @@ inline constexpr std::size_t kRowsPerTask = 32;
 inline constexpr std::size_t kParallelNodes = 1
                                               << 15;  // smaller levels are not worth waking threads
 
-// Runs rows [0, count) in fixed pieces on the workers; piece numbers order any sums.
-inline void for_rows(Workers* workers, std::size_t count,
-                     const std::function<void(std::size_t, std::size_t, std::size_t)>& body) {
-  const std::size_t pieces = (count + kRowsPerTask - 1) / kRowsPerTask;
-  const auto piece = [&](std::size_t p) {
-    body(p, p * kRowsPerTask, std::min(count, (p + 1) * kRowsPerTask));
-  };
+inline void for_pieces(Workers* workers, std::size_t pieces,
+                       const std::function<void(std::size_t)>& piece) {
   if (workers == nullptr || workers->count() == 1) {
     for (std::size_t p = 0; p < pieces; ++p) piece(p);
     return;
@@ -37,6 +32,31 @@ inline void for_rows(Workers* workers, std::size_t count,
       piece(p);
     }
   });
+}
+
+// Runs rows [0, count) in fixed pieces on the workers; piece numbers order any sums.
+inline void for_rows(Workers* workers, std::size_t count,
+                     const std::function<void(std::size_t, std::size_t, std::size_t)>& body) {
+  const std::size_t pieces = (count + kRowsPerTask - 1) / kRowsPerTask;
+  for_pieces(workers, pieces, [&](std::size_t p) {
+    body(p, p * kRowsPerTask, std::min(count, (p + 1) * kRowsPerTask));
+  });
+}
+
+// Runs `body` once for each row of [0, count), whose order does not matter but that touches rows up
+// to `reach` away: no row runs while another within its reach does. The ends of the pieces wait
+// until all the rest is done.
+inline void for_rows_apart(Workers* workers, std::size_t count, std::size_t reach,
+                           const std::function<void(std::size_t)>& body) {
+  const std::size_t size = std::max(kRowsPerTask, 4 * reach);
+  const std::size_t pieces = std::max<std::size_t>(count / size, 1);
+  const auto end_of = [&](std::size_t p) { return p + 1 == pieces ? count : (p + 1) * size; };
+  for (const bool ends : {false, true}) {
+    for_pieces(workers, pieces, [&](std::size_t p) {
+      const std::size_t middle = end_of(p) - std::min(reach, end_of(p));
+      for (std::size_t r = ends ? middle : p * size; r < (ends ? end_of(p) : middle); ++r) body(r);
+    });
+  }
 }
 
 inline constexpr std::size_t kMostDenseUnknowns = 128;
@@ -141,9 +161,9 @@ struct Hierarchy {
     }
     for (const int colour : {first, 1 - first}) {
       if (periodic) refresh_ghosts(s, u);
-      for_rows(pool, s.rows(), [&](std::size_t, std::size_t begin, std::size_t end) {
-        for (std::size_t r = begin; r < end; ++r) row(r, colour);
-      });
+      // Rows store whole vectors, nodes of the other colour unchanged among them.
+      const std::size_t reach = s.n[2] > 1 ? index(s.n[1]) : 1;
+      for_rows_apart(pool, s.rows(), reach, [&](std::size_t r) { row(r, colour); });
     }
   }
 
