@@ -1,45 +1,19 @@
 #include "functions/code_masks.hpp"
 
-#include <bit>
-#include <cstddef>
-
 // One source for every vector length; Highway picks what the processor has, at run time.
-#include "lex/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "functions/code_masks.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 //
-#include "hwy/highway.h"
-
-static_assert(std::endian::native == std::endian::little, "masks are put together byte by byte");
+#include "lex/byte_masks-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace neurolens::codebase {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<std::uint8_t, 64>;
-using V = hn::Vec<D>;
-
-// 16 bytes, repeated.
-HWY_INLINE V Table(const std::uint8_t* bytes) {
-  return hn::LoadDup128(D(), bytes);
-}
-
-HWY_INLINE V LowerNibbles(V v) {
-  return hn::And(v, hn::Set(D(), 0x0f));
-}
 
 // Where `v` and `bits` have one in common.
 HWY_INLINE auto Any(V v, V bits) {
   return hn::Ne(hn::And(v, bits), hn::Zero(D()));
-}
-
-// Bytes `at` to `at` + Lanes of a mask.
-template <class M>
-HWY_INLINE void Put(M mask, std::size_t at, std::uint64_t* out) {
-  hn::StoreMaskBits(D(), mask, reinterpret_cast<std::uint8_t*>(out) + at / 8);
 }
 
 void CodeMasksOf(const char* text, const StopSet& stops, const LetterPairs& pairs, CodeMasks* out) {
@@ -64,8 +38,8 @@ void CodeMasksOf(const char* text, const StopSet& stops, const LetterPairs& pair
   CodeMasks made;  // not through `out`, which could be anywhere
   for (std::size_t at = 0; at < 64; at += hn::Lanes(d)) {
     const V bytes = hn::LoadU(d, p + at), next = hn::LoadU(d, p + at + 1);
-    const V lower = LowerNibbles(bytes), upper = hn::ShiftRight<4>(bytes);
-    const V found = hn::And(hn::TableLookupBytes(low, lower), hn::TableLookupBytes(high, upper));
+    const V lower = LowerNibbles(bytes), upper = UpperNibbles(bytes);
+    const V found = Classes(low, high, lower, upper);
     Put(hn::Or(Any(found, words), hn::Gt(bytes, ascii)), at, &made.words);
     Put(Any(found, blanks), at, &made.blanks);
     Put(Any(found, digits), at, &made.digits);
@@ -82,8 +56,7 @@ void CodeMasksOf(const char* text, const StopSet& stops, const LetterPairs& pair
     Put(Any(first, second), at, &made.pairs);
     // A group of doubled bytes stays where the next byte is equal.
     const V single = hn::IfThenZeroElse(hn::Eq(bytes, next), doubled);
-    const V stop = hn::AndNot(single, hn::And(hn::TableLookupBytes(stop_low, lower),
-                                              hn::TableLookupBytes(stop_high, upper)));
+    const V stop = hn::AndNot(single, Classes(stop_low, stop_high, lower, upper));
     Put(Any(stop, always), at, &made.always);
     Put(Any(stop, kind_0), at, &made.kinds[0]);
     Put(Any(stop, kind_1), at, &made.kinds[1]);

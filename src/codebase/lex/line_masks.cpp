@@ -1,44 +1,27 @@
 #include "lex/line_masks.hpp"
 
-#include <bit>
-#include <cstddef>
-
 // One source for every vector length; Highway picks what the processor has, at run time.
-#include "lex/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lex/line_masks.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 //
-#include "hwy/highway.h"
-
-static_assert(std::endian::native == std::endian::little, "masks are put together byte by byte");
+#include "lex/byte_masks-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace neurolens::codebase {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<std::uint8_t, 64>;
-using V = hn::Vec<D>;
-
-template <class M>
-HWY_INLINE void Put(M mask, std::size_t at, std::uint64_t* out) {
-  hn::StoreMaskBits(D(), mask, reinterpret_cast<std::uint8_t*>(out) + at / 8);
-}
 
 void LineMasksOf(const char* text, const ByteSet& set, LineMasks* out) {
   const D d;
   alignas(16) static constexpr std::uint8_t kHigh[16] = {1, 2, 4, 8, 16, 32, 64, 128};
-  const V low = hn::LoadDup128(d, set.rows()), high = hn::LoadDup128(d, kHigh);
-  const V nibble = hn::Set(d, 0x0f), tab = hn::Set(d, '\t'), four = hn::Set(d, 4);
+  const V low = Table(set.rows()), high = Table(kHigh);
+  const V tab = hn::Set(d, '\t'), four = hn::Set(d, 4);
   const V newline = hn::Set(d, '\n'), space = hn::Set(d, ' ');
   const auto* p = reinterpret_cast<const std::uint8_t*>(text);
   LineMasks made;
   for (std::size_t at = 0; at < 64; at += hn::Lanes(d)) {
     const V bytes = hn::LoadU(d, p + at);
-    const V member = hn::And(hn::TableLookupBytes(low, hn::And(bytes, nibble)),
-                             hn::TableLookupBytes(high, hn::ShiftRight<4>(bytes)));
+    const V member = Classes(low, high, LowerNibbles(bytes), UpperNibbles(bytes));
     Put(hn::Ne(member, hn::Zero(d)), at, &made.marks);
     // \t \n \v \f \r are five neighbours.
     const V from_tab = hn::Sub(bytes, tab);

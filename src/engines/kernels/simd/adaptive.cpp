@@ -1,7 +1,5 @@
 // The adaptive cell's fused steps. A block of rows goes through product, update and read-out while
 // it sits in the first-level cache.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/adaptive.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

@@ -1,6 +1,4 @@
 // Pointwise functions, softmax and reductions of the simd backend.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/elementwise.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

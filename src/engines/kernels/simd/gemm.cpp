@@ -1,6 +1,4 @@
 // Matrix products of the simd backend, and the yardstick that they are measured against.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/gemm.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

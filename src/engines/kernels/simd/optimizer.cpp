@@ -1,6 +1,4 @@
 // Optimizer steps of the simd backend: one pass over parameters, gradients and moments.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/optimizer.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

@@ -1,7 +1,5 @@
 // The phase controller over all nodes of a stream at once (branches become selections), and the
 // uniform draws that it and the dial need.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/phase.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

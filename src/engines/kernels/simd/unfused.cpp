@@ -1,8 +1,6 @@
 // The same arithmetic with nothing fused: every operation is a pass of its own over whole arrays,
 // as a framework does that calls one function after the other. Here to be measured against, and
 // vectorised like its rivals so that the difference is the fusion and nothing else.
-#include "simd/targets.hpp"
-//
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "simd/unfused.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

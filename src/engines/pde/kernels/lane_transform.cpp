@@ -1,9 +1,5 @@
 #include "kernels/lane_transform.hpp"
 
-// Three instruction sets are enough: the baseline, AVX2 and AVX-512.
-// SSE4 and everything above plain AVX-512 (its names differ between versions of Highway): compile time
-// for nothing gained here.
-#define HWY_DISABLED_TARGETS 0x8FELL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lane_transform.cpp"
 #include <hwy/foreach_target.h>

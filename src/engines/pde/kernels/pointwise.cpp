@@ -1,8 +1,5 @@
 #include "kernels/pointwise.hpp"
 
-// SSE4 and everything above plain AVX-512 (its names differ between versions of Highway): compile
-// time for nothing gained here.
-#define HWY_DISABLED_TARGETS 0x8FELL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pointwise.cpp"
 #include <hwy/foreach_target.h>
