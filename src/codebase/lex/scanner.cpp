@@ -364,9 +364,15 @@ void Scanner::new_line() {
 struct Scanner::Window {
   const char* begin = nullptr;
   std::ptrdiff_t size = 0;
-  bool inside = false;  ///< Made for that state: see LexTable::always.
   LineMasks masks;
 
+  // How far into the window `at` lies; made anew when it does not, or for the other state.
+  unsigned follow(const char* at, const char* end, bool in, const LexTable& table) {
+    if (at - begin >= size || in != inside) look(at, end, in, table);
+    return static_cast<unsigned>(at - begin);
+  }
+
+ private:
   void look(const char* at, const char* end, bool in, const LexTable& table) {
     begin = at;
     inside = in;
@@ -379,6 +385,8 @@ struct Scanner::Window {
     masks.marks &= below(static_cast<unsigned>(size));
     masks.newlines &= below(static_cast<unsigned>(size));
   }
+
+  bool inside = false;  ///< Made for that state: see LexTable::always.
 };
 
 // For tables whose hooks need not see where lines start: the lines up to the next interesting byte
@@ -386,9 +394,7 @@ struct Scanner::Window {
 void Scanner::run_by_masks() {
   Window window;
   while (p_ < end_) {
-    if (p_ - window.begin >= window.size || state.inside() != window.inside)
-      window.look(p_, end_, state.inside(), table_);
-    const auto past = static_cast<unsigned>(p_ - window.begin);
+    const unsigned past = window.follow(p_, end_, state.inside(), table_);
     const LineMasks& all = window.masks;
     const LineMasks masks{all.marks >> past, all.blanks >> past, all.newlines >> past};
     const auto left = static_cast<unsigned>(window.size) - past;
@@ -407,9 +413,7 @@ void Scanner::run_by_masks() {
 void Scanner::run_by_marks() {
   Window window;
   while (p_ < end_) {
-    if (p_ - window.begin >= window.size || state.inside() != window.inside)
-      window.look(p_, end_, state.inside(), table_);
-    const auto past = static_cast<unsigned>(p_ - window.begin);
+    const unsigned past = window.follow(p_, end_, state.inside(), table_);
     std::uint64_t marks = (window.masks.marks | window.masks.newlines) >> past << past;
     int step = 0;
     for (; marks != 0; marks &= marks - 1) {  // brackets move nothing but the depth
