@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "fit/order_statistics.hpp"
 #include "model/model_writer.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/json.hpp"
@@ -228,16 +229,13 @@ std::int64_t total_ns(const run::Run& run) {
   return sum;
 }
 double median_unobserved(const run::Run& run) {
-  std::vector<std::int64_t> values;
+  std::vector<double> values;
   const auto& rows = run.samples.iterations;
   for (std::size_t i = 0; i < rows.duration_ns.size(); ++i) {
     if (rows.observed[i] == 0 && rows.warmup[i] == 0 && rows.disturbed[i] == 0)
-      values.push_back(rows.duration_ns[i]);
+      values.push_back(static_cast<double>(rows.duration_ns[i]));
   }
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const auto two = values[(values.size() - 1) / 2] + values[values.size() / 2];
-  return static_cast<double>(two) / 2;
+  return median(values);
 }
 
 // The runtime's own profiler makes this model several times slower; what is reported must add up to

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
 
 #include "fit/estimates.hpp"
 #include "fit/isotonic.hpp"
@@ -28,6 +27,28 @@ std::vector<double> column_means(const std::vector<Batch>& rows) {
   return out;
 }
 
+/// Means of pairs, and sums of the products of their distances from them.
+struct Moments {
+  double x = 0;
+  double y = 0;
+  double xx = 0;
+  double xy = 0;
+};
+
+Moments moments_of(const std::vector<double>& x, const std::vector<double>& y) {
+  const auto n = static_cast<double>(x.size());
+  Moments out;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    out.x += x[i] / n;
+    out.y += y[i] / n;
+  }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    out.xx += (x[i] - out.x) * (x[i] - out.x);
+    out.xy += (x[i] - out.x) * (y[i] - out.y);
+  }
+  return out;
+}
+
 /// A batch as a straight line over the means of all: its constant and its drift.
 struct Common {
   double constant = 0;
@@ -41,18 +62,9 @@ Common common_of(const std::vector<double>& row, const std::vector<double>& mean
       ratios.push_back(mean[i] > 0 ? row[i] / mean[i] : 1);
     return {0, median_of(ratios)};
   }
-  const auto n = static_cast<double>(row.size());
-  double x = 0, y = 0, xx = 0, xy = 0;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    x += mean[i] / n;
-    y += row[i] / n;
-  }
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    xx += (mean[i] - x) * (mean[i] - x);
-    xy += (mean[i] - x) * (row[i] - y);
-  }
-  const double drift = xx > 0 && xy > 0 ? xy / xx : 1;
-  return {y - drift * x, drift};
+  const Moments m = moments_of(mean, row);
+  const double drift = m.xx > 0 && m.xy > 0 ? m.xy / m.xx : 1;
+  return {m.y - drift * m.x, drift};
 }
 
 /// A value with its standard error.
@@ -64,23 +76,17 @@ struct Known {
 /// Where the straight line through (x, y) meets x = 0: least squares; the mean where all x are one,
 /// and of two points, whose line would know no error.
 Known at_zero(const std::vector<double>& x, const std::vector<double>& y) {
-  const auto n = static_cast<double>(x.size());
-  const double mean_x = std::accumulate(x.begin(), x.end(), 0.0) / n;
-  const double mean_y = std::accumulate(y.begin(), y.end(), 0.0) / n;
-  double xx = 0, xy = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xx += (x[i] - mean_x) * (x[i] - mean_x);
-    xy += (x[i] - mean_x) * (y[i] - mean_y);
-  }
-  if (x.size() == 2) xx = 0;
-  const double slope = xx > 0 ? xy / xx : 0;
+  Moments m = moments_of(x, y);
+  if (x.size() == 2) m.xx = 0;
+  const double slope = m.xx > 0 ? m.xy / m.xx : 0;
   double squares = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    squares += std::pow(y[i] - mean_y - slope * (x[i] - mean_x), 2);
+    squares += std::pow(y[i] - m.y - slope * (x[i] - m.x), 2);
   }
-  const double freedom = std::max(n - (xx > 0 ? 2 : 1), 1.0);
-  const double lever = 1 / n + (xx > 0 ? mean_x * mean_x / xx : 0);
-  return {mean_y - slope * mean_x, std::sqrt(squares / freedom * lever)};
+  const auto n = static_cast<double>(x.size());
+  const double freedom = std::max(n - (m.xx > 0 ? 2 : 1), 1.0);
+  const double lever = 1 / n + (m.xx > 0 ? m.x * m.x / m.xx : 0);
+  return {m.y - slope * m.x, std::sqrt(squares / freedom * lever)};
 }
 
 /// Takes out of each batch what is its own; gives the error of the constant that stays.
