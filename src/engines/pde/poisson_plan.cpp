@@ -7,6 +7,7 @@
 
 #include "direct/box.hpp"
 #include "direct/direct_solver.hpp"
+#include "index.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
 
 namespace neurolens::pde {
@@ -14,10 +15,6 @@ namespace {
 
 constexpr std::size_t kRowsPerTask = 16;
 constexpr int kTile = 32;
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 // Copies between the grid's axis order and the box's, tile by tile.
 void reorder(const Box& box, bool to_box, const double* from, double* to) {

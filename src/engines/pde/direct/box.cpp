@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "kernels/lane_transform.hpp"
 
 namespace neurolens::pde {
@@ -19,10 +20,6 @@ AxisKind kind_of(const BoxEnd& low, const BoxEnd& high) {
   if (low.kind == ConditionKind::periodic) return AxisKind::periodic;
   if (fixed(low)) return fixed(high) ? AxisKind::dirichlet_dirichlet : AxisKind::dirichlet_neumann;
   return fixed(high) ? AxisKind::neumann_dirichlet : AxisKind::neumann_neumann;
-}
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
 }
 
 }  // namespace

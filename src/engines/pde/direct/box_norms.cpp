@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "direct/box.hpp"
+#include "index.hpp"
 
 namespace neurolens::pde {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 bool fixed(const BoxEnd& end) {
   return end.kind == ConditionKind::dirichlet;
 }
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
-
 }  // namespace
 
 BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t end) const {

@@ -7,16 +7,13 @@
 
 #include "direct/eigen.hpp"
 #include "direct/sweep.hpp"
+#include "index.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 constexpr int kLongestDense = 512;   // explicit bases beyond this cost more than multigrid
 constexpr double kSingular = 1e-12;  // relative size below which an eigenvalue counts as zero
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 // Basis of an axis with Robin ends: eigenvectors of the symmetrised second difference.
 // With weights w (1/2 at ghosted ends) the matrix W^(1/2) D W^(-1/2) is symmetric.

@@ -7,15 +7,12 @@
 
 #include "direct/direct_solver.hpp"
 #include "direct/sweep.hpp"
+#include "index.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 constexpr std::size_t kModeChunk = 64;  // modes per step of the wavefront
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 std::size_t stage_slots(const Stage& stage) {
   int work = 2 * stage.pairs;

@@ -7,16 +7,9 @@
 
 #include "direct/direct_solver.hpp"
 #include "direct/sweep.hpp"
+#include "index.hpp"
 
 namespace neurolens::pde {
-namespace {
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
-
-}  // namespace
-
 // 3-D: each plane is transformed along its two axes while it is in cache, then takes its step of
 // the elimination; planes are shared between workers by a wavefront as in 2-D, chunks being rows of
 // modes.

@@ -1,4 +1,5 @@
 #include "evolve/spatial.hpp"
+#include "index.hpp"
 
 #include <fmt/format.h>
 
@@ -7,10 +8,6 @@
 
 namespace neurolens::pde {
 namespace {
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 std::size_t face_index(const Grid& g, int axis, const std::array<int, 3>& p) {
   const int t0 = axis == 0 ? 1 : 0;

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "index.hpp"
 #include "multigrid/level.hpp"
 
 namespace neurolens::pde {
@@ -135,7 +136,6 @@ struct Hierarchy {
                   work.u[l].data());
   }
 
-  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   [[nodiscard]] static Workers* workers_for(const Shape& shape, const Vectors& work) {
     return shape.nodes() >= kParallelNodes ? work.workers : nullptr;
   }

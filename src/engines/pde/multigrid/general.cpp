@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "kernels/pointwise.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 constexpr int kMostRounds = 4;
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 }  // namespace
 
@@ -117,17 +114,19 @@ Status GeneralMultigrid::right_side(const Field& source, const std::vector<FaceA
   return system_.nullspace ? balance(work, report) : Status{};
 }
 
-Status GeneralMultigrid::balance(Work& work, Report& report) const {
+template <class Visit>
+void GeneralMultigrid::for_volumes(const Visit& visit) const {
   const Shape& s = fine_.shape;
+  for (int k = 0; k < s.n[2]; ++k)
+    for (int j = 0; j < s.n[1]; ++j)
+      for (int i = 0; i < s.n[0]; ++i) visit(s.at(i, j, k), system_.volume(i, j, k));
+}
+
+Status GeneralMultigrid::balance(Work& work, Report& report) const {
   double sum = 0;
   double magnitude = 0;
   double weight = 0;
-  const auto each = [&](const auto& visit) {
-    for (int k = 0; k < s.n[2]; ++k)
-      for (int j = 0; j < s.n[1]; ++j)
-        for (int i = 0; i < s.n[0]; ++i) visit(s.at(i, j, k), system_.volume(i, j, k));
-  };
-  each([&](std::size_t p, double volume) {
+  for_volumes([&](std::size_t p, double volume) {
     if (fine_.diagonal[p] == 0) return;
     sum += work.b[p];
     magnitude += std::fabs(work.b[p]);
@@ -135,24 +134,18 @@ Status GeneralMultigrid::balance(Work& work, Report& report) const {
   });
   report.nullspace = true;
   NEUROLENS_TRY(check_balance(sum, magnitude, report.compatibility_defect));
-  each([&](std::size_t p, double volume) { work.b[p] -= sum / weight * volume; });
+  for_volumes([&](std::size_t p, double volume) { work.b[p] -= sum / weight * volume; });
   return {};
 }
 
 void GeneralMultigrid::remove_mean(AlignedVector<double>& v) const {
-  const Shape& s = fine_.shape;
   double sum = 0;
   double weight = 0;
-  const auto each = [&](const auto& visit) {
-    for (int k = 0; k < s.n[2]; ++k)
-      for (int j = 0; j < s.n[1]; ++j)
-        for (int i = 0; i < s.n[0]; ++i) visit(s.at(i, j, k), system_.volume(i, j, k));
-  };
-  each([&](std::size_t p, double w) {
+  for_volumes([&](std::size_t p, double w) {
     sum += w * v[p];
     weight += w;
   });
-  each([&](std::size_t p, double) { v[p] -= sum / weight; });
+  for_volumes([&](std::size_t p, double) { v[p] -= sum / weight; });
 }
 
 void GeneralMultigrid::copy_out(const Work& work, Field& u) const {

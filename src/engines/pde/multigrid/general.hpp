@@ -71,6 +71,9 @@ class GeneralMultigrid {
 
   Status right_side(const Field& source, const std::vector<FaceAction>& actions, const Field& u,
                     Work& work, Report& report) const;
+  /// visit(offset of a node, volume of its cell) for every node.
+  template <class Visit>
+  void for_volumes(const Visit& visit) const;
   Status balance(Work& work, Report& report) const;
   void remove_mean(AlignedVector<double>& v) const;
   void copy_out(const Work& work, Field& u) const;

@@ -6,14 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "multigrid/general.hpp"
 
 namespace neurolens::pde {
 namespace {
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 double largest_of(std::size_t count, const double* r) {
   double m = 0;

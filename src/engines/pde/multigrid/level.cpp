@@ -4,11 +4,10 @@
 #include <cmath>
 #include <vector>
 
+#include "index.hpp"
+
 namespace neurolens::pde {
 namespace {
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 constexpr int kFewest = 4;  // axes with fewer nodes than this plus one stay as they are
 }  // namespace
 

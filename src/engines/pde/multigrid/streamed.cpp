@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "kernels/pointwise.hpp"
 #include "multigrid/general.hpp"
 
@@ -14,10 +15,6 @@ namespace {
 constexpr std::size_t kPad = 16;
 constexpr double kTrusted = 1e-3;  // gain of renewed residuals before an exact one is due
 constexpr double kSafely = 0.9;    // of the tolerance, when only single precision has seen it
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "multigrid/cycles.hpp"
 #include "multigrid/general.hpp"
 #include "multigrid/streamed.hpp"
@@ -12,10 +13,6 @@ namespace neurolens::pde {
 namespace {
 
 constexpr std::size_t kPad = 16;  // numbers readable before and behind a row
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 // Copies rows [0, n1) and the one below them from the network's layout.
 template <class T>

@@ -5,14 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
 
 namespace neurolens::pde {
 namespace {
-
-std::size_t index(int i) {
-  return static_cast<std::size_t>(i);
-}
 
 Status check_coefficients(const Field& a, const Field& c) {
   for (std::size_t i = 0; i < a.values.size(); ++i) {
