@@ -35,6 +35,11 @@ Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& t
   return std::optional(rows);
 }
 
+Status check_writable(Context& context, const std::string& path) {
+  NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(path));
+  return {};
+}
+
 capture::ProgramFacts facts_of(const Context& context) {
   capture::ProgramFacts facts;
   facts.host = capture::read_host().facts;

@@ -28,6 +28,10 @@ Result<std::optional<std::size_t>> parse_top(const std::optional<std::string>& t
 /// What a Run says of this launch of neurolens and of the machine.
 capture::ProgramFacts facts_of(const Context& context);
 
+/// Finds out now that a file cannot be written, not after minutes of work. Errors: those of
+/// FileSystem::create_atomic.
+Status check_writable(Context& context, const std::string& path);
+
 /// A seed as given; absent: 1. Errors: out_of_range when negative.
 Result<std::uint64_t> seed_from(const std::optional<std::int64_t>& given);
 

@@ -116,8 +116,7 @@ class Profile final : public Command {
     const std::string path = output_.value_or(default_run_path(request_.model_path));
     NEUROLENS_TRY(fill_request(context));
     NEUROLENS_ASSIGN(const auto ceilings, load_ceilings(context));
-    // An output that cannot be written is found out now, not after minutes of measuring.
-    { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(path)); }
+    NEUROLENS_TRY(check_writable(context, path));
     NEUROLENS_ASSIGN(run::Run measured, capture::profile_model(request_));
     measured.ceilings = ceilings;
     NEUROLENS_TRY(keep_and_show(context, measured, path, json_));

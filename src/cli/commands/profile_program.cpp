@@ -11,7 +11,7 @@ Result<int> profile_program(Context& context, const ProgramRequest& request) {
   options.warmup = request.warmup;
   capture::ProgramFacts facts = facts_of(context);
   facts.tags = request.tags;
-  { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(request.output)); }
+  NEUROLENS_TRY(check_writable(context, request.output));
   NEUROLENS_ASSIGN(const capture::ProgramRun measured, capture::profile_program(options, facts));
   NEUROLENS_TRY(
       keep_and_show(context, measured.run, request.output, request.json, SummaryText::on_stderr));

@@ -19,7 +19,7 @@ Result<int> profile_workload(Context& context, const WorkloadRequest& request) {
   if (!workload.ok()) return std::move(workload).error().at("--workload");
   capture::ProgramFacts facts = facts_of(context);
   facts.tags = request.tags;
-  { NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(request.output)); }
+  NEUROLENS_TRY(check_writable(context, request.output));
   capture::EngineOptions options = request.options;
   options.attention = context.attention;
   NEUROLENS_ASSIGN(run::Run measured, capture::profile_engine(**workload, options, facts));

@@ -75,10 +75,7 @@ class Record final : public Command {
     }
     if (duration_) options_.duration = Nanoseconds{static_cast<std::int64_t>(*duration_ * 1e9)};
     options_.unwind = unwind_ == "fp" ? capture::Unwind::frame_pointers : capture::Unwind::dwarf;
-    // An output that cannot be written is found out now, not after minutes of sampling.
-    if (output_) {
-      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*output_));
-    }
+    if (output_) NEUROLENS_TRY(check_writable(context, *output_));
     NEUROLENS_ASSIGN(const capture::Recording recording, capture::record(options_));
     if (output_) {
       const capture::ProgramFacts facts = facts_of(context);

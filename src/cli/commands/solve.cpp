@@ -73,10 +73,8 @@ class Solve final : public Command {
 
   Result<int> run(Context& context) override {
     NEUROLENS_TRY(check());
-    // A file that cannot be written is found out now, not after minutes of solving.
     for (const auto& path : {output_, plot_, run_}) {
-      if (!path) continue;
-      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*path));
+      if (path) NEUROLENS_TRY(check_writable(context, *path));
     }
     request_.want_svg = plot_ && plot_->ends_with(".svg");
     request_.want_png = plot_ && plot_->ends_with(".png");

@@ -127,10 +127,7 @@ class TrainCommand final : public Command {
       return Error{Errc::out_of_range, "The number of threads must lie in [1, 1024].", "--threads"};
     }
     request.threads = static_cast<int>(threads_.value_or(1));
-    if (run_) {
-      // A file that cannot be written is found out now, not after minutes of training.
-      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*run_));
-    }
+    if (run_) NEUROLENS_TRY(check_writable(context, *run_));
     request.csv_log = csv_.value_or("");
     request.json_log = log_.value_or("");
     EpochLines lines(context.terminal);

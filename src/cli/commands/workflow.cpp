@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "builtin.hpp"
+#include "common.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/exec/executor.hpp"
 #include "neurolens/run/run.hpp"
@@ -53,9 +54,7 @@ class WorkflowRun final : public Command {
       }
       return kDone;
     }
-    if (run_) {  // an output that cannot be written is found out before anything runs
-      NEUROLENS_ASSIGN(const auto probe, context.files.create_atomic(*run_));
-    }
+    if (run_) NEUROLENS_TRY(check_writable(context, *run_));
     exec::WorkflowOptions options;
     options.mode = mode_ == "processes" ? exec::Mode::processes
                    : mode_ == "serial"  ? exec::Mode::serial
