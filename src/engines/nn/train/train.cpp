@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
+#include "neurolens/base/clock.hpp"
 #include "neurolens/base/file_system.hpp"
 #include "neurolens/base/yaml.hpp"
 #include "neurolens/engines/nn/config.hpp"
@@ -105,6 +105,19 @@ Status resume(Trainer& trainer, const std::string& path) {
   return {};
 }
 
+// What was asked for, else what the configuration names, if it is there.
+Result<std::string> choose_checkpoint(const TrainRequest& request, const std::string& named) {
+  if (!request.resume.empty()) return request.resume;
+  if (named.empty()) return std::string();
+  NEUROLENS_ASSIGN(const auto there, system_files().info(named));
+  return there ? named : std::string();
+}
+
+Status restore(const TrainRequest& request, const Prepared& p, Trainer& trainer) {
+  NEUROLENS_ASSIGN(const std::string path, choose_checkpoint(request, p.options.checkpoint));
+  return resume(trainer, path);
+}
+
 // Hands every event to the caller's observer and the logs.
 class Fan final : public TrainObserver {
  public:
@@ -150,9 +163,7 @@ Result<std::string> checkpoint_of(const TrainRequest& request) {
   const json::Value* train = config->find("train");
   const json::Value* path = train != nullptr ? train->find("checkpoint") : nullptr;
   if (path == nullptr || path->as_string() == nullptr) return std::string();
-  const std::string named = join_path(request.directory, *path->as_string());
-  NEUROLENS_ASSIGN(const auto there, system_files().info(named));
-  return there ? named : std::string();
+  return choose_checkpoint(request, join_path(request.directory, *path->as_string()));
 }
 
 Result<TrainResult> train(const TrainRequest& request, TrainObserver* observer,
@@ -198,18 +209,18 @@ Result<EvaluateResult> evaluate(const TrainRequest& request) {
   NEUROLENS_ASSIGN(Prepared setup, prepare(request));
   NEUROLENS_TRY(check_awake(request));
   NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, serial()));
-  NEUROLENS_ASSIGN(const std::string checkpoint, checkpoint_of(request));
-  NEUROLENS_TRY(resume(*trainer, checkpoint));
-  using Clock = std::chrono::steady_clock;
+  NEUROLENS_TRY(restore(request, setup, *trainer));
+  constexpr Nanoseconds kLongEnough{200'000'000};
   EvaluateResult out;
-  const auto start = Clock::now();
+  Clock& clock = system_clock();
+  const Nanoseconds start = clock.now();
   do {
-    const auto begin = Clock::now();
+    const Nanoseconds begin = clock.now();
     out.test = trainer->evaluate(*setup.data.test, request.awake.value_or(-1));
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = 1e-9 * static_cast<double>((clock.now() - begin).count);
     out.samples_per_second =
         std::max(out.samples_per_second, static_cast<double>(out.test.samples) / seconds);
-  } while (Clock::now() - start < std::chrono::milliseconds(200));
+  } while (clock.now() - start < kLongEnough);
   return out;
 }
 
@@ -228,8 +239,7 @@ Result<std::string> explain(const TrainRequest& request) {
 Result<std::string> export_onnx(const TrainRequest& request) {
   NEUROLENS_ASSIGN(Prepared setup, prepare(request));
   NEUROLENS_ASSIGN(auto trainer, trainer_of(request, setup, serial()));
-  NEUROLENS_ASSIGN(const std::string checkpoint, checkpoint_of(request));
-  NEUROLENS_TRY(resume(*trainer, checkpoint));
+  NEUROLENS_TRY(restore(request, setup, *trainer));
   auto bytes = to_onnx(setup.network, setup.data.standard.get());
   if (!bytes.ok() && !request.where.empty()) return std::move(bytes).error().at(request.where);
   return bytes;
