@@ -7,26 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "neurolens/base/random.hpp"
-#include "neurolens/engines/kernels/kernels.hpp"
+#include "kernels_test_support.hpp"
 
 namespace neurolens::kernels {
 namespace {
-
-std::vector<float> noise(std::int64_t n, std::uint64_t seed, double scale = 1.0) {
-  Random random(seed);
-  std::vector<float> x(static_cast<std::size_t>(n));
-  for (auto& v : x) v = static_cast<float>(scale * random.normal());
-  return x;
-}
-
-void expect_near(const std::vector<float>& got, const std::vector<float>& want, double tolerance,
-                 const std::string& what) {
-  ASSERT_EQ(got.size(), want.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_NEAR(got[i], want[i], tolerance * (1.0 + std::abs(want[i]))) << what << " at " << i;
-  }
-}
 
 struct Size {
   std::int64_t m, n, k;
@@ -258,65 +242,16 @@ TEST(Rows, GatherThenScatterRestoresThem) {
 }
 
 TEST(Adaptive, ForwardAndBackwardAgreeOnOddSizesAndSparseRows) {
-  const std::int64_t nodes = 21, streams = 5;
+  const std::int32_t nodes = 21, streams = 5;
   for (const std::int64_t hidden : {64, 33, 5, 16, 1}) {
     for (const int every : {1, 2, 50, 1000}) {  // 1: all awake; 1000: one row
-      const std::int64_t size = nodes * hidden;
-      const auto h = noise(streams * size, 1, 0.5), w = noise(hidden * hidden, 2, 0.2),
-                 b = noise(hidden, 3);
-      const auto u = noise(streams * hidden, 4), g = noise(size, 5), v = noise(size, 6, 0.3),
-                 beta = noise(nodes, 7);
-      const auto gain = noise(streams * nodes, 8), dactivity = noise(streams * nodes, 9);
-      struct Out {
-        std::vector<float> h, a, var, carry, q, dw, db, dg, dv, dbeta, du;
-      } out[2];
-      for (int backend = 0; backend < 2; ++backend) {
-        const auto& k = backend == 0 ? reference_kernels<float>() : simd_kernels();
-        auto& o = out[backend];
-        o.h = h, o.a.assign(streams * nodes, 0.25f), o.var.assign(streams * nodes, 0.5f);
-        o.carry = noise(streams * size, 10), o.q.assign(streams * size, 0),
-        o.dw = noise(hidden * hidden, 11);
-        o.db = noise(hidden, 12), o.dg = noise(size, 13), o.dv = noise(size, 14),
-        o.dbeta = noise(nodes, 15);
-        o.du = noise(streams * hidden, 16);
-        std::vector<std::int32_t> node, stream;
-        std::vector<const float*> in;
-        std::vector<float*> next, carry;
-        for (std::int32_t n = 0; n < nodes; ++n) {
-          for (std::int32_t s = 0; s < streams; ++s) {
-            if ((n * streams + s) % every != 0) continue;
-            node.push_back(n), stream.push_back(s);
-            in.push_back(h.data() + s * size + n * hidden);
-            next.push_back(o.h.data() + s * size + n * hidden);
-            carry.push_back(o.carry.data() + s * size + n * hidden);
-          }
+      std::vector<AwakeRow> awake;
+      for (std::int32_t n = 0; n < nodes; ++n) {
+        for (std::int32_t s = 0; s < streams; ++s) {
+          if ((n * streams + s) % every == 0) awake.push_back({n, s});
         }
-        const AdaptiveRows<float> rows{static_cast<std::int64_t>(node.size()),
-                                       hidden,
-                                       nodes,
-                                       node.data(),
-                                       stream.data(),
-                                       in.data(),
-                                       next.data()};
-        k.adaptive_forward({rows, gain.data(), w.data(), b.data(), u.data(), g.data(), 0.7f,
-                            v.data(), beta.data(), o.a.data(), o.var.data()});
-        k.adaptive_backward({rows, o.a.data(), dactivity.data(), u.data(), g.data(), 0.7f, v.data(),
-                             carry.data(), o.q.data(), o.dw.data(), o.db.data(), o.dg.data(),
-                             o.dv.data(), o.dbeta.data(), o.du.data()});
       }
-      const auto& want = out[0];
-      const auto& got = out[1];
-      expect_near(got.h, want.h, 1e-5, "h");
-      expect_near(got.a, want.a, 1e-5, "a");
-      expect_near(got.var, want.var, 1e-5, "variance");
-      expect_near(got.carry, want.carry, 2e-5, "carry");
-      expect_near(got.q, want.q, 2e-5, "q");
-      expect_near(got.dw, want.dw, 1e-4, "dw");
-      expect_near(got.db, want.db, 1e-4, "db");
-      expect_near(got.dg, want.dg, 2e-5, "dg");
-      expect_near(got.dv, want.dv, 2e-5, "dv");
-      expect_near(got.dbeta, want.dbeta, 2e-5, "dbeta");
-      expect_near(got.du, want.du, 1e-4, "du");
+      expect_adaptive_step(simd_kernels(), nodes, streams, hidden, awake);
     }
   }
 }
