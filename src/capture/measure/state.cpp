@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -157,8 +158,17 @@ bool mark_disturbed(run::Iterations& iterations, std::int64_t threads, double wa
     }
     window = i + 1;
   }
-  for (const auto flag : iterations.disturbed) marked += flag;
-  if (2 * marked <= count) return true;
+  std::array<std::size_t, 2> left{};  // unobserved and observed ones that stay
+  std::array<std::size_t, 2> had{};
+  for (std::size_t i = 0; i < count; ++i) {
+    marked += iterations.disturbed[i];
+    if (iterations.warmup[i] != 0) continue;
+    const std::size_t kind = iterations.observed[i] != 0 ? 1 : 0;
+    ++had[kind];
+    if (iterations.disturbed[i] == 0) ++left[kind];
+  }
+  const bool a_kind_is_gone = (had[0] > 0 && left[0] == 0) || (had[1] > 0 && left[1] == 0);
+  if (2 * marked <= count && !a_kind_is_gone) return true;
   std::fill(iterations.disturbed.begin(), iterations.disturbed.end(), std::uint8_t{0});
   return false;
 }

@@ -66,8 +66,9 @@ void append(run::Iterations& iterations, Nanoseconds begin, Nanoseconds duration
             bool warmup, const StateSampler::Difference& state);
 
 /// Fills `iterations.disturbed` by the rule above; `wanted` is the width relative to the median, as
-/// in CaptureRequest::target_interval_ratio. Returns false when the machine was busy throughout and
-/// therefore nothing was marked.
+/// in CaptureRequest::target_interval_ratio. Returns false when the machine was busy throughout -
+/// more than half, or every observed or every unobserved iteration that counts - and therefore
+/// nothing was marked.
 bool mark_disturbed(run::Iterations& iterations, std::int64_t threads, double wanted);
 
 }  // namespace neurolens::capture

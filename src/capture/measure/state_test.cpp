@@ -66,6 +66,19 @@ TEST(MarkDisturbed, ABusyMachineIsReportedNotFiltered) {
   EXPECT_EQ(rows.disturbed, std::vector<std::uint8_t>(20, 0));
 }
 
+// Two launches of a long program: without the only observed one there would be no phases at all.
+TEST(MarkDisturbed, LeavesSomeOfEachKind) {
+  auto rows = iterations(2, 1'000'000'000);
+  rows.cpu_time_ns[1] = 900'000'000;
+  EXPECT_FALSE(mark_disturbed(rows, 1, 0.01));
+  EXPECT_EQ(rows.disturbed, std::vector<std::uint8_t>(2, 0));
+  auto warm = iterations(8, 1'000'000);
+  for (const std::size_t i : {0, 1, 2, 3}) warm.warmup[i] = 1;
+  for (const std::size_t i : {5, 7}) warm.cpu_time_ns[i] = 500'000;
+  EXPECT_FALSE(mark_disturbed(warm, 1, 0.01));
+  EXPECT_EQ(warm.disturbed, std::vector<std::uint8_t>(8, 0));
+}
+
 TEST(StateSampler, CountsProcessorTime) {
   StateSampler sampler;
   sampler.begin();
