@@ -29,8 +29,8 @@ struct NpyArray {
 /// Looks of a plot.
 struct PlotOptions {
   std::string title;
-  int width = 720;   ///< Pixels, 200 to 4000.
-  int height = 560;  ///< Pixels, 150 to 4000.
+  int width = 720;   ///< Pixels, 200 to 4000; less where the domain is too tall to fill them.
+  int height = 560;  ///< Pixels, 150 to 4000; less where the domain is too wide.
 };
 /// A 1-D field as a line, a 2-D field as a heat map with a colour bar, a 3-D field by its middle z
 /// plane.
