@@ -7,6 +7,7 @@
 
 #include "cuda/cuda_solver.hpp"
 #include "neurolens/base/clock.hpp"
+#include "richardson.hpp"
 
 namespace neurolens::pde {
 namespace {
@@ -183,32 +184,19 @@ class EllipticRun {
         return {};
       }
     }
-    bool possible =
-        p_.source.is_function() && p_.coefficient.is_function() && p_.reaction.is_function();
+    const auto grid = coarser(p_.grid);
+    if (!grid || !p_.source.is_function() || !p_.coefficient.is_function() ||
+        !p_.reaction.is_function() || !all_functions(p_.boundary, p_.grid.dimensions))
+      return {};
     EllipticProblem coarse = p_;
     coarse.exact.reset();
-    for (std::size_t axis = 0; axis < static_cast<std::size_t>(p_.grid.dimensions); ++axis) {
-      const int n = p_.grid.points[axis] - 1;
-      possible = possible && n % 2 == 0 && n >= 8;
-      coarse.grid.points[axis] = n / 2 + 1;
-      for (const auto& end : p_.boundary.face[axis]) possible = possible && end.value.is_function();
-    }
-    if (!possible) return {};
+    coarse.grid = *grid;
     EllipticOptions options = o_;
     options.estimate_error = false;
     const auto rough =
         solve_elliptic(coarse, options, {context_.workers, nullptr, context_.attention});
     if (!rough.ok()) return {};
-    double most = 0;
-    const auto& points = coarse.grid.points;
-    const int dy = p_.grid.dimensions > 1 ? 2 : 1;
-    const int dz = p_.grid.dimensions > 2 ? 2 : 1;
-    for (int k = 0; k < points[2]; ++k)
-      for (int j = 0; j < points[1]; ++j)
-        for (int i = 0; i < points[0]; ++i)
-          most = std::max(most,
-                          std::fabs(rough->u.at(i, j, k) - solution.u.at(2 * i, dy * j, dz * k)));
-    solution.report.error_estimate = most / (p_.order == 4 ? 15.0 : 3.0);
+    solution.report.error_estimate = expected_error(solution.u, rough->u, p_.order);
     return {};
   }
 

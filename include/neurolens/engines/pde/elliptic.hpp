@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "neurolens/engines/pde/convergence.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 #include "neurolens/engines/pde/plan_cache.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
@@ -29,7 +30,7 @@ struct EllipticOptions {
   EllipticMethod method = EllipticMethod::automatic;
   MultigridOptions multigrid;
   /// Costs one more solve: order 2 is compared with order 4 on the same grid; otherwise with the
-  /// grid of half the intervals, where these are even and data are functions.
+  /// grid of half the intervals, where there are at least 8 per axis and data are functions.
   bool estimate_error = true;
   bool use_cuda =
       false;  ///< Falls back to the CPU, saying so in Report::why, when there is no device.
@@ -48,13 +49,6 @@ struct EllipticSolution {
                                                       const EllipticOptions& options = {},
                                                       const Context& context = {});
 
-/// One row of a convergence table.
-struct ConvergenceRow {
-  Grid grid;
-  double error_max = 0;
-  std::optional<double> order;  ///< log2 of the error's fall from the row before.
-  Nanoseconds time;
-};
 /// Solves on the problem's grid and `levels` - 1 grids with the intervals doubled each time. Needs
 /// `exact`, and functions for all data. Errors: bad_request, and those of solve_elliptic.
 [[nodiscard]] Result<std::vector<ConvergenceRow>> convergence_table(

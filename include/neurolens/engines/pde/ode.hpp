@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -84,12 +85,19 @@ struct OdeResult {
       method;  ///< What ran: "dormand-prince", "adams", "bdf", or "dormand-prince, then bdf".
   std::string why;
   Nanoseconds time;
+  Bytes memory;  ///< Work arrays and outputs.
 };
 
 /// Errors: bad_request (no outputs, sizes), out_of_range (tolerances, non-finite data);
 /// check_failed when the tolerance cannot be met, max_steps is reached or f refuses every smaller
 /// step.
 [[nodiscard]] Result<OdeResult> integrate(const OdeProblem& problem, const OdeOptions& options);
+
+/// max |y - exact| over components and outputs of `result`, as far as integrating once more with a
+/// tenth of both tolerances tells; nothing where that cannot be done.
+[[nodiscard]] std::optional<double> estimate_error(const OdeProblem& problem,
+                                                   const OdeOptions& options,
+                                                   const OdeResult& result);
 
 struct BvpProblem {
   /// dydx = f(x, y); n = guess[i].size().

@@ -39,7 +39,7 @@ struct SolveRequest {
   int order = 2;
   double tolerance = 0;  ///< 0: the method's default.
   double step = 0;
-  std::string times;    ///< "0.1,0.2,1" or "0:1:11" (11 equal outputs from 0 on); default 1.
+  std::string times;    ///< "0.1,0.2,1" or "0:1:11" (11 outputs, both ends kept); default 1.
   int convergence = 0;  ///< Levels of a convergence table; 0: none.
   bool estimate_error = true;
   bool cuda = false;

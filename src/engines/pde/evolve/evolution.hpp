@@ -26,6 +26,7 @@ class Evolution {
 
   // exact.cpp
   Status run_exact();
+  Status check_exact(const Box& b, double k, const Field& rate);
   Status take_forcing(const Box& b, double k, const Field& f, BoxData& data, Field& forcing);
 
   // steps.cpp: fixed and controlled steps, and the methods that take one.
@@ -52,6 +53,8 @@ class Evolution {
   /// True once the caller asked to stop; `t` is what was reached.
   bool stopped(double t);
   [[nodiscard]] static double largest(const Field& u);
+  /// Fields of the grid that the method holds at once, states left out.
+  [[nodiscard]] int working_fields() const;
 
   const EvolutionProblem& problem_;
   const EvolutionOptions& options_;
@@ -60,6 +63,7 @@ class Evolution {
   TimeMethod method_ = TimeMethod::automatic;
   Field u_;
   EvolutionResult result_;
+  bool last_step_ = false;  ///< The step being taken reaches the last output time.
   std::map<double, std::shared_ptr<const PoissonPlan>> direct_;
   std::map<double, std::shared_ptr<const MultigridPlan>> multigrid_;
 };

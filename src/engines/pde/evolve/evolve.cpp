@@ -8,6 +8,7 @@
 #include "direct/direct_solver.hpp"
 #include "evolve/evolution.hpp"
 #include "neurolens/base/clock.hpp"
+#include "richardson.hpp"
 
 namespace neurolens::pde {
 
@@ -23,7 +24,7 @@ Result<EvolutionResult> Evolution::run() {
       return s.error().at("initial");
   }
   NEUROLENS_TRY(choose());
-  if (method_ != TimeMethod::exact) NEUROLENS_TRY(space_.impose(u_, options_.start));
+  NEUROLENS_TRY(space_.impose(u_, options_.start));
   result_.smallest_step = 1e300;
   switch (method_) {
     case TimeMethod::exact:
@@ -39,21 +40,27 @@ Result<EvolutionResult> Evolution::run() {
   if (result_.smallest_step > result_.largest_step) result_.smallest_step = result_.largest_step;
   result_.report.method = to_string(method_);
   result_.report.unknowns = problem_.grid.size();
+  for (const auto& [g, plan] : direct_) result_.report.memory += plan->bytes();
+  for (const auto& [g, plan] : multigrid_) result_.report.memory += plan->bytes();
+  const auto fields = static_cast<std::int64_t>(result_.states.size()) + working_fields();
+  result_.report.memory += Bytes{fields * u_.bytes().count};
   return std::move(result_);
 }
 
 Status Evolution::check_request() {
   NEUROLENS_TRY(check(problem_.grid));
   NEUROLENS_TRY(check(problem_.grid, problem_.boundary));
-  double previous = options_.start;
-  if (options_.output_times.empty())
-    return Error{Errc::bad_request, "At least one output time is needed.", ""};
-  for (const double t : options_.output_times) {
-    if (!(t > previous) || !std::isfinite(t))
+  const auto& times = options_.output_times;
+  if (times.empty()) return Error{Errc::bad_request, "At least one output time is needed.", ""};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const bool follows = i == 0 ? times[i] >= options_.start : times[i] > times[i - 1];
+    if (!follows || !std::isfinite(times[i]))
       return Error{Errc::bad_request,
-                   fmt::format("Output times must increase from the start; {} does not.", t), ""};
-    previous = t;
+                   fmt::format("Output times must increase from the start; {} does not.", times[i]),
+                   ""};
   }
+  if (!(times.back() > options_.start))
+    return Error{Errc::bad_request, "The last output time must lie after the start.", ""};
   if (!(options_.step >= 0) || !(options_.tolerance > 1e-12 && options_.tolerance < 0.1))
     return Error{Errc::out_of_range, "The step must be >= 0 and the tolerance in (1e-12, 0.1).",
                  ""};
@@ -128,6 +135,24 @@ double Evolution::largest(const Field& u) {
   return m;
 }
 
+// With those of the spatial operator (coefficient, source) and the state.
+int Evolution::working_fields() const {
+  switch (method_) {
+    case TimeMethod::exact:
+      return 9;
+    case TimeMethod::leapfrog:
+      return 5;
+    case TimeMethod::rk3:
+      return 5;
+    case TimeMethod::rk4:
+      return 6;
+    case TimeMethod::sdirk:
+      return 11;
+    default:
+      return 12;
+  }
+}
+
 std::string_view to_string(Equation e) {
   switch (e) {
     case Equation::heat:
@@ -160,6 +185,38 @@ std::string_view to_string(TimeMethod m) {
   }
 }
 
+namespace {
+
+// Half the resolution in space and time; nothing where that cannot be had.
+std::optional<double> estimate(const EvolutionProblem& problem, const EvolutionOptions& options,
+                               const EvolutionResult& result, const Context& context) {
+  const auto grid = coarser(problem.grid);
+  const bool possible = problem.initial.is_function() && problem.initial_velocity.is_function() &&
+                        problem.source.is_function() && problem.diffusivity.is_function() &&
+                        all_functions(problem.boundary, problem.grid.dimensions);
+  if (!grid || !possible) return {};
+  const Phase phase(context.observer, "estimate");
+  EvolutionProblem coarse = problem;
+  coarse.grid = *grid;
+  EvolutionOptions o = options;
+  o.estimate_error = false;
+  o.step = 2 * result.largest_step;
+  if (result.report.method == to_string(TimeMethod::tr_bdf2)) {
+    o.step = 2 * options.step;
+    o.tolerance = std::min(8 * options.tolerance, 0.05);
+  }
+  const auto rough =
+      evolve(coarse, o, {context.workers, nullptr, {nullptr, context.attention.cancel}});
+  if (!rough.ok() || rough->stopped) return {};
+  double most = 0;
+  for (std::size_t i = 0; i < result.states.size(); ++i)
+    if (result.times[i] != options.start)
+      most = std::max(most, expected_error(result.states[i], rough->states[i], 2));
+  return most;
+}
+
+}  // namespace
+
 Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionOptions& options,
                                const Context& context) {
   const Nanoseconds begin = system_clock().now();
@@ -171,6 +228,8 @@ Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionO
       return Error{
           Errc::cancelled,
           fmt::format("Stopped at t = {:.6g}, before the first output time.", result->reached), ""};
+    if (options.estimate_error && !result->stopped)
+      result->report.error_estimate = estimate(problem, options, *result, context);
     return result;
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the states ran out.", ""};

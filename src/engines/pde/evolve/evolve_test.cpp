@@ -17,22 +17,13 @@ ScalarData formula(const char* text) {
   return std::move(data).value();
 }
 
-double error_against(const EvolutionResult& result, const ScalarData& exact) {
-  double worst = 0;
-  for (std::size_t s = 0; s < result.states.size(); ++s) {
-    const Field& u = result.states[s];
-    Field e(u.grid);
-    EXPECT_TRUE(exact.fill(u.grid, whole(u.grid), result.times[s], e.values.data()).ok());
-    for (std::size_t i = 0; i < u.values.size(); ++i)
-      worst = std::max(worst, std::fabs(u.values[i] - e.values[i]));
-  }
-  return worst;
-}
-
 double run(const EvolutionProblem& p, const EvolutionOptions& o, const ScalarData& exact) {
   const auto result = evolve(p, o);
   EXPECT_TRUE(result.ok()) << result.error();
-  return result.ok() ? error_against(*result, exact) : 1;
+  if (!result.ok()) return 1;
+  const auto error = error_against(*result, exact);
+  EXPECT_TRUE(error.ok()) << error.error();
+  return error.ok() ? *error : 1;
 }
 
 TEST(Heat, ExactMethodHasOrderTwoInSpaceForEveryDimension) {
@@ -259,6 +250,98 @@ TEST(Evolve, KeepsTheStatesItReachedWhenStopped) {
     ASSERT_FALSE(nothing.ok());
     EXPECT_EQ(nothing.error().code, Errc::cancelled);
   }
+}
+
+TEST(Evolve, KeepsTheStartWhenAskedFor) {
+  for (const TimeMethod method : {TimeMethod::tr_bdf2, TimeMethod::rk4, TimeMethod::exact}) {
+    EvolutionProblem p;
+    p.grid = Grid::unit(1, 17);
+    p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+    p.initial = formula("x*(1-x)");
+    EvolutionOptions o;
+    o.method = method;
+    o.output_times = {0, 0.1};
+    const auto result = evolve(p, o);
+    ASSERT_TRUE(result.ok()) << result.error();
+    EXPECT_EQ(result->times, o.output_times);
+    ASSERT_EQ(result->states.size(), 2U);
+    EXPECT_EQ(result->states[0].at(8), 0.25);
+    o.output_times = {0};
+    EXPECT_EQ(evolve(p, o).error().code, Errc::bad_request);
+  }
+}
+
+// Problems whose solution is known, one per method: what is expected of the error has to be near
+// it, and the residual near rounding.
+TEST(Evolve, KnowsItsErrorAndItsResidual) {
+  const auto check = [](const EvolutionProblem& p, const EvolutionOptions& o, const char* exact,
+                        double share) {
+    const auto result = evolve(p, o);
+    ASSERT_TRUE(result.ok()) << result.error();
+    const auto error = error_against(*result, formula(exact));
+    ASSERT_TRUE(error.ok());
+    const std::string which = result->report.method;
+    ASSERT_TRUE(result->report.error_estimate.has_value()) << which;
+    EXPECT_NEAR(*result->report.error_estimate / *error, 1, share) << which << " " << *error;
+    const bool solves =
+        which == "exact" || which == "tr-bdf2" || (which == "sdirk" && p.grid.dimensions == 1);
+    if (solves) {
+      ASSERT_TRUE(result->residual_relative.has_value()) << which;
+      EXPECT_LT(*result->residual_relative, 1e-9) << which;
+      EXPECT_GT(*result->residual_relative, 0) << which;
+    }
+    EXPECT_GT(result->report.memory.count, result->states[0].bytes().count) << which;
+  };
+  EvolutionProblem heat;
+  heat.grid = Grid::unit(2, 40);  // 39 intervals: the coarser grid shares no inner point
+  heat.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  heat.initial = formula("sin(pi*x)*sin(2*pi*y)");
+  EvolutionOptions o;
+  o.output_times = {0.02, 0.05};
+  check(heat, o, "exp(-5*pi^2*t)*sin(pi*x)*sin(2*pi*y)", 0.1);
+  EvolutionProblem wave = heat;
+  wave.equation = Equation::wave;
+  wave.initial = formula("sin(pi*x)*sin(pi*y)");
+  check(wave, o, "cos(sqrt(2)*pi*t)*sin(pi*x)*sin(pi*y)", 0.1);
+  o.method = TimeMethod::leapfrog;
+  o.output_times = {0.5};
+  check(wave, o, "cos(sqrt(2)*pi*t)*sin(pi*x)*sin(pi*y)", 0.2);
+  o.method = TimeMethod::sdirk;
+  o.step = 0.02;
+  o.output_times = {1};
+  check(moving(64), o, "cos(t)*sin(2*x+1)", 0.3);
+  o.method = TimeMethod::tr_bdf2;
+  o.step = 0;
+  check(moving(32), o, "cos(t)*sin(2*x+1)", 0.3);
+}
+
+TEST(Evolve, EstimatesNothingFromArraysOrTinyGrids) {
+  EvolutionProblem p;
+  p.grid = Grid::unit(1, 8);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("sin(pi*x)");
+  const auto tiny = evolve(p, {});
+  ASSERT_TRUE(tiny.ok());
+  EXPECT_FALSE(tiny->report.error_estimate.has_value());
+  p.grid = Grid::unit(1, 17);
+  p.initial = ScalarData::array(std::vector<double>(17, 1.0));
+  const auto given = evolve(p, {});
+  ASSERT_TRUE(given.ok());
+  EXPECT_FALSE(given->report.error_estimate.has_value());
+}
+
+TEST(Evolve, ShowsItsOrderOverGrids) {
+  EvolutionOptions o;
+  o.output_times = {0.5};
+  for (const TimeMethod method : {TimeMethod::tr_bdf2, TimeMethod::sdirk, TimeMethod::rk4}) {
+    o.method = method;
+    const auto rows = convergence_table(moving(16), formula("cos(t)*sin(2*x+1)"), 3, o);
+    ASSERT_TRUE(rows.ok()) << rows.error();
+    ASSERT_EQ(rows->size(), 3U);
+    EXPECT_FALSE(rows->front().order.has_value());
+    EXPECT_NEAR(*rows->back().order, 2, 0.15) << to_string(method);
+  }
+  EXPECT_EQ(convergence_table(moving(16), 0.0, 1, o).error().code, Errc::out_of_range);
 }
 
 TEST(Evolve, RefusesAnUnstableStepAndNamesTheLimit) {

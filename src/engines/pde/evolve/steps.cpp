@@ -23,7 +23,10 @@ Status Evolution::implicit(double g, const Field& r, double t, Field& u) {
                                                  problem_.diffusivity, -1 / g, o));
     }
     Report report;
-    return plan->solve(f, problem_.boundary, t, u, context_, report);
+    NEUROLENS_TRY(plan->solve(f, problem_.boundary, t, u, context_, report));
+    result_.residual_relative =
+        std::max(result_.residual_relative.value_or(0), report.residual_relative);
+    return {};
   }
   const double k = space_.constant_diffusivity();
   for (double& v : f.values) v /= k;
@@ -32,7 +35,11 @@ Status Evolution::implicit(double g, const Field& r, double t, Field& u) {
     const Phase p = phase("plan");
     NEUROLENS_ASSIGN(plan, PoissonPlan::make(problem_.grid, problem_.boundary, -1 / (g * k)));
   }
-  return plan->solve(f, problem_.boundary, t, u, context_);
+  NEUROLENS_TRY(plan->solve(f, problem_.boundary, t, u, context_));
+  if (!last_step_) return {};
+  const Phase p = phase("residual", 4 * problem_.grid.dimensions + 2, 2);
+  NEUROLENS_ASSIGN(result_.residual_relative, plan->residual(f, problem_.boundary, t, u, context_));
+  return {};
 }
 // r + g s(t), then implicit: the source belongs to the implicit part.
 Status Evolution::implicit_with_source(double g, Field r, double t, Field& u) {
@@ -91,6 +98,7 @@ Status Evolution::run_steps() {
       // Land on the target with equal steps no longer than dt.
       const double count = std::ceil((target - t) / dt * (1 - 1e-12));
       const double step = count <= 1 ? target - t : (controlled ? dt : (target - t) / count);
+      last_step_ = count <= 1 && target == options_.output_times.back();
       double error = 0;
       Field before;
       if (controlled) before = u_;

@@ -9,6 +9,8 @@
 namespace neurolens::pde {
 namespace {
 
+constexpr double kFinestTolerance = 1e-14;
+
 Status check_request(const OdeProblem& p, const OdeOptions& o) {
   if (!p.f || p.initial.empty())
     return Error{Errc::bad_request, "A right-hand side and initial values are needed.", ""};
@@ -24,7 +26,7 @@ Status check_request(const OdeProblem& p, const OdeOptions& o) {
                    fmt::format("Output times must move away from the start; {} does not.", t), ""};
     previous = t;
   }
-  if (!(o.relative_tolerance >= 1e-14 && o.relative_tolerance <= 0.1) ||
+  if (!(o.relative_tolerance >= kFinestTolerance && o.relative_tolerance <= 0.1) ||
       !(o.absolute_tolerance >= 0))
     return Error{Errc::out_of_range,
                  "The relative tolerance must be in [1e-14, 0.1], the absolute one >= 0.", ""};
@@ -37,10 +39,17 @@ Status check_request(const OdeProblem& p, const OdeOptions& o) {
   return {};
 }
 
-}  // namespace
+// By sizes: the states, and vectors of the methods that ran (Dormand-Prince: 7 stages, 5 of dense
+// output, 6 others; CVODE: its history and 6 others, for BDF two matrices).
+Bytes bytes_of(const OdeResult& result, std::size_t n) {
+  std::size_t numbers = (result.states.size() + result.hits.size()) * (n + 1);
+  if (result.method.starts_with("dormand-prince")) numbers += 18 * n;
+  if (result.method == "adams") numbers += 19 * n;
+  if (result.method.ends_with("bdf")) numbers += 12 * n + 2 * n * n;
+  return Bytes{static_cast<std::int64_t>(sizeof(double) * numbers)};
+}
 
-Result<OdeResult> integrate(const OdeProblem& problem, const OdeOptions& options) {
-  NEUROLENS_TRY(check_request(problem, options));
+Result<OdeResult> run(const OdeProblem& problem, const OdeOptions& options) {
   const Nanoseconds begin = system_clock().now();
   OdeResult result;
   double t = problem.start;
@@ -76,7 +85,32 @@ Result<OdeResult> integrate(const OdeProblem& problem, const OdeOptions& options
     }
   }
   result.time = system_clock().now() - begin;
+  result.memory = bytes_of(result, problem.initial.size());
   return result;
+}
+
+}  // namespace
+
+Result<OdeResult> integrate(const OdeProblem& problem, const OdeOptions& options) {
+  NEUROLENS_TRY(check_request(problem, options));
+  return run(problem, options);
+}
+
+std::optional<double> estimate_error(const OdeProblem& problem, const OdeOptions& options,
+                                     const OdeResult& result) {
+  OdeOptions finer = options;
+  finer.relative_tolerance /= 10;
+  finer.absolute_tolerance /= 10;
+  finer.attention.progress = nullptr;
+  if (finer.relative_tolerance < kFinestTolerance) return {};
+  const auto better = integrate(problem, finer);
+  if (!better.ok()) return {};
+  const std::size_t both = std::min(result.states.size(), better->states.size());
+  double most = 0;
+  for (std::size_t i = 0; i < both; ++i)
+    for (std::size_t k = 0; k < problem.initial.size(); ++k)
+      most = std::max(most, std::fabs(result.states[i][k] - better->states[i][k]));
+  return most;
 }
 
 }  // namespace neurolens::pde

@@ -211,5 +211,33 @@ TEST(Bvp, SolvesLinearNonlinearPeriodicAndLayerProblems) {
   EXPECT_NEAR(coupled->y[0][0], 1 / (1 + std::exp(1.0)), 1e-9);
 }
 
+TEST(Ode, KnowsItsErrorWithinAFactor) {
+  for (const OdeMethod method : {OdeMethod::dormand_prince, OdeMethod::adams, OdeMethod::bdf}) {
+    OdeProblem p;
+    p.f = [](double, std::span<const double> y, std::span<double> d) {
+      d[0] = y[1];
+      d[1] = -y[0];
+      return true;
+    };
+    p.initial = {0, 1};
+    OdeOptions o;
+    o.method = method;
+    o.output_times = {0, 2, 5, 10};
+    const auto result = integrate(p, o);
+    ASSERT_TRUE(result.ok()) << result.error();
+    double error = 0;
+    for (std::size_t i = 0; i < result->times.size(); ++i)
+      error = std::max({error, std::fabs(result->states[i][0] - std::sin(result->times[i])),
+                        std::fabs(result->states[i][1] - std::cos(result->times[i]))});
+    const auto expected = estimate_error(p, o, *result);
+    ASSERT_TRUE(expected.has_value());
+    EXPECT_GT(*expected, error / 2) << result->method;
+    EXPECT_LT(*expected, error * 2) << result->method;
+    EXPECT_GT(result->memory.count, 0);
+    o.relative_tolerance = 5e-14;
+    EXPECT_FALSE(estimate_error(p, o, *result).has_value());
+  }
+}
+
 }  // namespace
 }  // namespace neurolens::pde

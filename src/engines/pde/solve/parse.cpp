@@ -124,7 +124,7 @@ Result<std::vector<double>> parse_times(std::string_view text) {
     NEUROLENS_ASSIGN(const double count, parse_number(range[2], "--times"));
     if (!(count >= 2) || count > 1e7)
       return Error{Errc::bad_request, "LOW:HIGH:COUNT needs a count of 2 to 1e7.", "--times"};
-    for (int i = 1; i < static_cast<int>(count); ++i)
+    for (int i = 0; i < static_cast<int>(count); ++i)
       times.push_back(low + (high - low) * i / (static_cast<int>(count) - 1));
     return times;
   }

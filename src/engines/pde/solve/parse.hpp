@@ -17,7 +17,9 @@ Result<ScalarData> parse_data(const std::string& text, double fallback, std::str
 Result<std::vector<std::pair<std::string, std::string>>> parse_assignments(
     const std::vector<std::string>& texts, std::string_view option);
 
-/// The ode and bvp branches of run_solve.
+/// The branches of run_solve.
+Result<SolveAnswer> run_evolution(const SolveRequest& request, Equation equation,
+                                  const Context& context);
 Result<SolveAnswer> run_ode(const SolveRequest& request, const Context& context);
 Result<SolveAnswer> run_bvp(const SolveRequest& request, const Context& context);
 

@@ -7,6 +7,7 @@
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "neurolens/engines/pde/field_io.hpp"
+#include "solve/answer.hpp"
 #include "solve/parse.hpp"
 
 namespace neurolens::pde {
@@ -178,6 +179,13 @@ Result<SolveAnswer> run_ode(const SolveRequest& r, const Context& context) {
     const Phase phase(context.observer, "steps");
     NEUROLENS_ASSIGN(result, integrate(p, o));
   }
+  std::optional<double> estimate;
+  if (r.estimate_error && !result.stopped) {
+    const Phase phase(context.observer, "estimate");
+    OdeProblem unobserved = p;
+    unobserved.f = function_of(system, nullptr);
+    estimate = estimate_error(unobserved, o, result);
+  }
   if (result.stopped && result.times.empty())
     return Error{Errc::cancelled, "Stopped before the first output time.", ""};
   const Phase phase(context.observer, "output");
@@ -201,7 +209,10 @@ Result<SolveAnswer> run_ode(const SolveRequest& r, const Context& context) {
       .member("jacobians", static_cast<std::int64_t>(result.jacobians));
   answer.stopped = result.stopped;
   w.member("stopped", result.stopped);
-  w.member("error_max", error).key("events").begin_array();
+  w.member("memory_bytes", result.memory)
+      .member("error_max", error)
+      .member("error_estimate", estimate);
+  w.key("events").begin_array();
   for (const OdeEventHit& hit : result.hits) {
     w.begin_object().member("t", hit.t).member("event", static_cast<std::int64_t>(hit.event));
     w.key("y").numbers(hit.y).end_object();
@@ -214,11 +225,10 @@ Result<SolveAnswer> run_ode(const SolveRequest& r, const Context& context) {
   }
   w.end_object();
   answer.json = std::move(w).take();
-  answer.text =
-      fmt::format("ode of {} components to t = {:.4g}: {}, {} steps, {} evaluations{}\nwhy: {}\n",
-                  system.names.size(), answer.times.empty() ? p.start : answer.times.back(),
-                  result.method, result.steps, result.evaluations,
-                  error ? fmt::format(", error {:.3e}", *error) : "", result.why);
+  answer.text = fmt::format(
+      "ode of {} components to t = {:.4g}: {}, {} steps, {} evaluations{}\nwhy: {}\n",
+      system.names.size(), answer.times.empty() ? p.start : answer.times.back(), result.method,
+      result.steps, result.evaluations, error_text(error, estimate), result.why);
   for (std::size_t k = 0; k < answer.columns.size() && !answer.table.empty(); ++k)
     answer.text += fmt::format("{} = {:.10g}\n", answer.columns[k], answer.table.back()[k]);
   if (result.stopped)
