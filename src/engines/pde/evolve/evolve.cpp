@@ -16,7 +16,7 @@ Result<EvolutionResult> Evolution::run() {
   NEUROLENS_TRY(check_request());
   {
     const Phase p = phase("initial", 0, 1);
-    NEUROLENS_TRY(space_.prepare(problem_, context_.observer));
+    NEUROLENS_TRY(space_.prepare(problem_, context_));
     u_ = Field(problem_.grid);
     if (Status s = problem_.initial.fill(problem_.grid, whole(problem_.grid), options_.start,
                                          u_.values.data());
@@ -40,10 +40,7 @@ Result<EvolutionResult> Evolution::run() {
   if (result_.smallest_step > result_.largest_step) result_.smallest_step = result_.largest_step;
   result_.report.method = to_string(method_);
   result_.report.unknowns = problem_.grid.size();
-  for (const auto& [g, plan] : direct_) result_.report.memory += plan->bytes();
-  for (const auto& [g, plan] : multigrid_) result_.report.memory += plan->bytes();
-  const auto fields = static_cast<std::int64_t>(result_.states.size()) + working_fields();
-  result_.report.memory += Bytes{fields * u_.bytes().count};
+  result_.report.memory = memory();
   return std::move(result_);
 }
 
@@ -129,28 +126,13 @@ bool Evolution::stopped(double t) {
   return result_.stopped;
 }
 
-double Evolution::largest(const Field& u) {
-  double m = 0;
-  for (const double v : u.values) m = std::max(m, std::fabs(v));
-  return m;
-}
-
-// With those of the spatial operator (coefficient, source) and the state.
-int Evolution::working_fields() const {
-  switch (method_) {
-    case TimeMethod::exact:
-      return 9;
-    case TimeMethod::leapfrog:
-      return 5;
-    case TimeMethod::rk3:
-      return 5;
-    case TimeMethod::rk4:
-      return 6;
-    case TimeMethod::sdirk:
-      return 11;
-    default:
-      return 12;
-  }
+Bytes Evolution::memory() const {
+  Bytes sum = result_.report.memory + space_.bytes() + u_.bytes() + next_.bytes();
+  for (const Field& field : scratch_) sum += field.bytes();
+  for (const Field& state : result_.states) sum += state.bytes();
+  for (const auto& [g, plan] : direct_) sum += plan->bytes();
+  for (const auto& [g, plan] : multigrid_) sum += plan->bytes();
+  return sum;
 }
 
 std::string_view to_string(Equation e) {

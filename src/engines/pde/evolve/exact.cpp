@@ -9,6 +9,8 @@
 namespace neurolens::pde {
 namespace {
 
+constexpr std::int64_t kFields = 6;  // at once: f, forcing, speed, start, rate, and f of the check
+
 template <class Apply>
 void each_mode(const Box& b, const Apply& apply) {
   for (int k = 0; k < b.axis[2].count; ++k)
@@ -59,6 +61,7 @@ Status Evolution::run_exact() {
     const Phase p = phase("plan");
     NEUROLENS_ASSIGN(solver, DirectSolver::make_spectral(b));
     result_.report.memory += Bytes{static_cast<std::int64_t>(solver->plan_bytes())};
+    result_.report.memory += Bytes{kFields * u_.bytes().count};
   }
   const bool wave = problem_.equation == Equation::wave;
   const double k = space_.constant_diffusivity();

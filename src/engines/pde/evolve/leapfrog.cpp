@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "evolve/evolution.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace neurolens::pde {
 
@@ -18,7 +19,6 @@ Status Evolution::run_leapfrog() {
             options_.step, limit),
         ""};
   const double want = options_.step > 0 ? options_.step : 0.7 * limit;
-  const std::size_t n = u_.values.size();
   Field v(problem_.grid);
   if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid), options_.start,
                                                 v.values.data());
@@ -38,26 +38,25 @@ Status Evolution::run_leapfrog() {
     for (; step < count && !stopped(t); ++step) {
       const double next = step + 1 == count ? target : from + dt * static_cast<double>(step + 1);
       {
-        const Phase p = phase("stage", 5, 5);
-        for (std::size_t i = 0; i < n; ++i) {
-          v.values[i] += dt / 2 * a.values[i];
-          u_.values[i] += dt * v.values[i];
-        }
+        const Phase p = phase("stage", 4, 6);
+        combine(v, {{1, v}, {dt / 2, a}});
+        combine(u_, {{1, u_}, {dt, v}});
       }
       t = next;
       NEUROLENS_TRY(space_.impose(u_, t));
       NEUROLENS_TRY(space_.diffusion(u_, t, a));
       const Phase p = phase("stage", 2, 3);
-      for (std::size_t i = 0; i < n; ++i) v.values[i] += dt / 2 * a.values[i];
+      combine(v, {{1, v}, {dt / 2, a}});
     }
     result_.steps += step;
     result_.smallest_step = std::min(result_.smallest_step, dt);
     result_.largest_step = std::max(result_.largest_step, dt);
-    if (!std::isfinite(largest(u_)))
+    if (!kernels::all_finite(u_.values.size(), u_.values.data()))
       return Error{Errc::check_failed, "The solution overflowed.", ""};
     if (result_.stopped) break;
     keep(target);
   }
+  result_.report.memory += v.bytes() + a.bytes();
   result_.report.details =
       fmt::format("{} steps of at most {:.4g}", result_.steps, result_.largest_step);
   return {};
