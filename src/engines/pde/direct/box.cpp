@@ -57,6 +57,8 @@ Box make_box(const Grid& grid, const Boundary& boundary, double c, int order,
     axis.kind = kind_of(axis.end[0], axis.end[1]);
     axis.intervals = grid.intervals(user_axis[a]);
     axis.h = grid.spacing(user_axis[a]);
+    for (BoxEnd& end : axis.end)
+      if (ghosted(end)) end.weight = order == 4 ? (1 + axis.h * end.ratio / 3) / 2 : 0.5;
     axis.first = fixed(axis.end[0]) ? 1 : 0;
     axis.count = unknowns_of(axis.kind, axis.intervals);
   }
@@ -123,25 +125,25 @@ Status BoxData::prepare(const Box& box, const Grid& grid, const Boundary& bounda
   return {};
 }
 
-// Turns the outward derivative q (Robin: the part that does not depend on u) into the ghost
-// increment G.
+// Turns the boundary value g into G.
 void BoxData::make_ghosts(int a, int side) {
   Face& face = faces_[index(a)][index(side)];
   const BoxAxis& axis = box_.axis[index(a)];
   const double h = axis.h;
-  std::vector<double> q = face.value;
+  const BoxEnd& end = axis.end[index(side)];
+  const std::vector<double> g = face.value;
   const int t0 = tangent(a, 0);
   const int t1 = tangent(a, 1);
   const std::size_t n0 = index(box_.points(t0));
   const std::size_t n1 = index(box_.points(t1));
   if (box_.order == 2) {
-    for (std::size_t i = 0; i < q.size(); ++i) face.value[i] = 2 * h * q[i];
+    for (double& v : face.value) v *= 2 * h;
     return;
   }
   // Second difference along a tangential axis, one-sided at its ends, wrapping when periodic.
   const auto curvature = [&](int t, std::size_t at, std::size_t base, std::size_t step) {
     const int n = box_.axis[index(t)].intervals;
-    const auto v = [&](int m) { return face.value[base + index(m) * step]; };
+    const auto v = [&](int m) { return g[base + index(m) * step]; };
     const int m = static_cast<int>(at);
     const double h2 = box_.axis[index(t)].h * box_.axis[index(t)].h;
     if (box_.axis[index(t)].kind == AxisKind::periodic)
@@ -151,7 +153,6 @@ void BoxData::make_ghosts(int a, int side) {
     if (m == n) return (2 * v(n) - 5 * v(n - 1) + 4 * v(n - 2) - v(n - 3)) / h2;
     return (v(m - 1) - 2 * v(m) + v(m + 1)) / h2;
   };
-  std::vector<double> ghost(q.size());
   for (std::size_t j = 0; j < n1; ++j)
     for (std::size_t i = 0; i < n0; ++i) {
       const std::size_t here = i + n0 * j;
@@ -169,9 +170,9 @@ void BoxData::make_ghosts(int a, int side) {
           axis.intervals < 3
               ? (1.5 * source(0) - 2 * source(1) + 0.5 * source(2)) / h
               : (11 * source(0) - 18 * source(1) + 9 * source(2) - 2 * source(3)) / (6 * h);
-      ghost[here] = 2 * h * q[here] + h * h * h / 3 * (slope - box_.c * q[here] - bend);
+      const double third = slope + end.ratio * source(0) - box_.c * g[here] - bend;
+      face.value[here] = (h * g[here] + h * h * h / 6 * third) / end.weight;
     }
-  face.value = std::move(ghost);
 }
 
 // Second difference along t of the known values of face (a, side) at tangential index `at`, with
@@ -191,14 +192,14 @@ double BoxData::second_difference(int a, int side, int t, int at, std::size_t ba
     const int end_index = end_side == 0 ? 0 : n;
     if (fixed(end)) return m == end_index && is_value && t < a ? 0.0 : v(m);
     if (m >= 0 && m <= n) return v(m);
-    const int inside = end_index - direction;  // the mirror point
-    if (is_value) return v(inside);
-    if (a < t) {  // the earlier axis extends its values, the later one mirrors
+    const int inside = end_index - direction;
+    if (!is_value && a < t) {  // the earlier axis extends its values, the later one meets the end
       if (n < 3) return 2 * v(end_index) - v(inside);
       return 4 * v(end_index) - 6 * v(inside) + 4 * v(end_index - 2 * direction) -
              v(end_index - 3 * direction);
     }
-    return v(inside);
+    return along.end_difference(index(end_side), v(end_index), v(inside)) + 2 * v(end_index) -
+           v(inside);
   };
   return neighbour(-1) - 2 * v(at) + neighbour(1);
 }

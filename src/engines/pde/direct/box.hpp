@@ -6,10 +6,15 @@
 ///   sum d_i^2/h_i^2 u + sum_{i<j} (h_i^2 + h_j^2)/12 d_i^2 d_j^2/(h_i^2 h_j^2) u + c (1 + sum
 ///   d_i^2/12) u
 ///     = (1 + sum d_i^2/12) f.
-/// Neumann and Robin ends use a ghost point: u_ghost = u_mirror + G with, for the outward
-/// derivative q,
-///   order 2: G = 2 h q,    order 4: G = 2 h q + h^3/3 (f_n - c q - laplace_tangential q),
-/// the latter because the differential equation gives the third normal derivative. Known values
+/// Neumann and Robin ends, u_n + r u = g with the outward derivative u_n (Neumann: r = 0), use
+///   d^2 u = (u_1 - (1 + h r) u_0) / w + G,
+///   order 2: w = 1/2,           G = h g / w, by a ghost point and the central difference for u_n;
+///   order 4: w = (1 + h r/3)/2, G = (h g + h^3/6 S) / w, S = f_n + r f - c g - laplace_tangential
+///   g.
+/// The latter is u_n to the next order, with u_nnn = S - r u_nn: (d/dn + r) applied to the
+/// differential equation, where (d/dn + r) laplace_tangential u = laplace_tangential g. No
+/// tangential derivative of u remains, so that the operator is a sum of products of operators of
+/// one axis each, symmetric under the weights w, whatever the other axes end in. Known values
 /// (Dirichlet values and G) enter the equations next to the face as `correction`.
 #pragma once
 
@@ -26,7 +31,8 @@ namespace neurolens::pde {
 
 struct BoxEnd {
   ConditionKind kind = ConditionKind::dirichlet;
-  double ratio = 0;  ///< Robin: alpha / beta.
+  double ratio = 0;   ///< Robin: alpha / beta, the r above.
+  double weight = 1;  ///< The w above; 1 at Dirichlet and periodic ends.
 };
 
 struct BoxAxis {
@@ -38,6 +44,10 @@ struct BoxAxis {
   std::array<BoxEnd, 2> end;
   [[nodiscard]] bool robin() const {
     return end[0].kind == ConditionKind::robin || end[1].kind == ConditionKind::robin;
+  }
+  /// d^2 v at a Neumann or Robin end without its G, from the values there and one point inside.
+  [[nodiscard]] double end_difference(std::size_t side, double at_end, double inside) const {
+    return (inside - (1 + h * end[side].ratio) * at_end) / end[side].weight;
   }
 };
 

@@ -16,7 +16,7 @@ constexpr int kLongestDense = 512;   // explicit bases beyond this cost more tha
 constexpr double kSingular = 1e-12;  // relative size below which an eigenvalue counts as zero
 
 // Basis of an axis with Robin ends: eigenvectors of the symmetrised second difference.
-// With weights w (1/2 at ghosted ends) the matrix W^(1/2) D W^(-1/2) is symmetric.
+// With weights w (box.hpp) the matrix W^(1/2) D W^(-1/2) is symmetric.
 bool robin_basis(const BoxAxis& axis, Stage& forward, Stage& inverse, std::vector<double>& symbol) {
   const std::size_t n = index(axis.count);
   std::vector<double> diagonal(n, 2.0);
@@ -24,9 +24,9 @@ bool robin_basis(const BoxAxis& axis, Stage& forward, Stage& inverse, std::vecto
   std::vector<double> weight(n, 1.0);
   const auto touch = [&](std::size_t at, std::size_t neighbour, const BoxEnd& end) {
     if (end.kind == ConditionKind::dirichlet) return;
-    diagonal[at] += 2 * axis.h * end.ratio;
-    off[neighbour] *= std::sqrt(2.0);
-    weight[at] = 0.5;
+    diagonal[at] = (1 + axis.h * end.ratio) / end.weight;
+    off[neighbour] /= std::sqrt(end.weight);
+    weight[at] = end.weight;
   };
   touch(0, 0, axis.end[0]);
   touch(n - 1, n - 2, axis.end[1]);
@@ -93,9 +93,6 @@ Status DirectSolver::plan_axis(int a) {
                       "intervals; this axis has {}. Use the multigrid method.",
                       kLongestDense, axis.intervals),
           ""};
-    if (box_.order == 4)
-      return Error{Errc::unavailable,
-                   "Order 4 with Robin conditions is available on one axis only. Use order 2.", ""};
     if (!robin_basis(axis, plan.forward, plan.inverse, plan.symbol))
       return Error{Errc::internal, "The eigenvectors of a Robin axis did not converge.", ""};
     return {};
@@ -134,23 +131,13 @@ Status DirectSolver::plan_tridiagonal() {
     mode_scale_[q] = 1 / (b * scale);
     const auto end_diagonal = [&](const BoxEnd& end) {
       if (end.kind == ConditionKind::dirichlet) return diagonal[q];
-      double ghost = 0;
-      if (end.ratio != 0) {
-        const double h = axis.h;
-        double lap = 0;  // minus the tangential laplacian's symbol
-        for (int i = 0; i < last; ++i)
-          lap += s[i] / (box_.axis[index(i)].h * box_.axis[index(i)].h);
-        ghost = box_.order == 4
-                    ? -end.ratio * (2 * h * (1 - box_.c * h * h / 6) + h * h * h / 3 * lap)
-                    : -end.ratio * 2 * h;
-      }
-      return (diagonal[q] + ghost) / 2;
+      return (diagonal[q] + 2) * end.weight - (1 + axis.h * end.ratio);
     };
     first[q] = end_diagonal(axis.end[0]);
     bottom[q] = end_diagonal(axis.end[1]);
   }
-  first_weight_ = axis.end[0].kind == ConditionKind::dirichlet ? 1 : 0.5;
-  last_weight_ = axis.end[1].kind == ConditionKind::dirichlet ? 1 : 0.5;
+  first_weight_ = axis.end[0].weight;
+  last_weight_ = axis.end[1].weight;
   const std::ptrdiff_t pinned = box_.has_nullspace() ? 0 : -1;
   if (!factors_.build(modes_, axis.count, diagonal.data(), first.data(), bottom.data(), pinned))
     return Error{Errc::refused, "Elimination along one axis is not safe for this operator.", ""};
@@ -198,16 +185,15 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make_spectral(const Box& box
 DirectSolver::DirectSolver() : desks_(std::make_shared<DeskPool>()) {}
 
 Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
-  if (box.order == 4 && box.dimensions > 1)
-    for (const BoxAxis& axis : box.axis)
-      for (const BoxAxis& other : box.axis)
-        if (axis.robin() && &axis != &other && other.intervals > 0 &&
-            other.kind != AxisKind::periodic)
-          return Error{Errc::unavailable,
-                       "Order 4 with a Robin face needs the other axes to be periodic: where it "
-                       "meets another face "
-                       "the compact stencil loses its order. Use order 2.",
-                       ""};
+  for (const BoxAxis& axis : box.axis)
+    for (const BoxEnd& end : axis.end)
+      if (!(end.weight > 0))
+        return Error{
+            Errc::refused,
+            fmt::format("Order 4 with the Robin ratio {:.6g} needs a spacing below {:.3g}. "
+                        "Use more points or order 2.",
+                        end.ratio, -3 / end.ratio),
+            ""};
   const bool periodic_last = box.axis[index(box.dimensions - 1)].kind == AxisKind::periodic;
   if (!periodic_last) {
     std::unique_ptr<DirectSolver> solver(new DirectSolver);
