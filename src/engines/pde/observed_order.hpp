@@ -24,10 +24,4 @@ namespace neurolens::pde {
   return std::fabs(fine - theory) < std::fabs(limit - theory) ? fine : limit;
 }
 
-/// The power p of errors in h^p log(1/h), from the two finest of three grids with 4 n intervals on
-/// the finest.
-[[nodiscard]] inline double order_with_logarithm(const std::array<double, 3>& error, int n) {
-  return std::log2(error[1] / std::log(2.0 * n) / (error[2] / std::log(4.0 * n)));
-}
-
 }  // namespace neurolens::pde

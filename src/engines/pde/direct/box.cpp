@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "direct/one_sided.hpp"
 #include "index.hpp"
 #include "kernels/lane_transform.hpp"
 
@@ -148,9 +149,8 @@ void BoxData::make_ghosts(int a, int side) {
     const double h2 = box_.axis[index(t)].h * box_.axis[index(t)].h;
     if (box_.axis[index(t)].kind == AxisKind::periodic)
       return (v(m == 0 ? n - 1 : m - 1) - 2 * v(m) + v(m == n ? 1 : m + 1)) / h2;
-    if (n < 3) return (v(0) - 2 * v(1) + v(2)) / h2;
-    if (m == 0) return (2 * v(0) - 5 * v(1) + 4 * v(2) - v(3)) / h2;
-    if (m == n) return (2 * v(n) - 5 * v(n - 1) + 4 * v(n - 2) - v(n - 3)) / h2;
+    if (m == 0) return curvature_at_end(n, v) / h2;
+    if (m == n) return curvature_at_end(n, [&](int depth) { return v(n - depth); }) / h2;
     return (v(m - 1) - 2 * v(m) + v(m + 1)) / h2;
   };
   for (std::size_t j = 0; j < n1; ++j)
@@ -166,10 +166,7 @@ void BoxData::make_ghosts(int a, int side) {
         p[index(a)] = side == 0 ? depth : axis.intervals - depth;
         return f_[box_.offset(p[0], p[1], p[2])];
       };
-      const double slope =
-          axis.intervals < 3
-              ? (1.5 * source(0) - 2 * source(1) + 0.5 * source(2)) / h
-              : (11 * source(0) - 18 * source(1) + 9 * source(2) - 2 * source(3)) / (6 * h);
+      const double slope = slope_at_end(axis.intervals, source) / h;
       const double third = slope + end.ratio * source(0) - box_.c * g[here] - bend;
       face.value[here] = (h * g[here] + h * h * h / 6 * third) / end.weight;
     }
@@ -193,11 +190,8 @@ double BoxData::second_difference(int a, int side, int t, int at, std::size_t ba
     if (fixed(end)) return m == end_index && is_value && t < a ? 0.0 : v(m);
     if (m >= 0 && m <= n) return v(m);
     const int inside = end_index - direction;
-    if (!is_value && a < t) {  // the earlier axis extends its values, the later one meets the end
-      if (n < 3) return 2 * v(end_index) - v(inside);
-      return 4 * v(end_index) - 6 * v(inside) + 4 * v(end_index - 2 * direction) -
-             v(end_index - 3 * direction);
-    }
+    if (!is_value && a < t)  // the earlier axis extends its values, the later one meets the end
+      return beyond_end(n, [&](int depth) { return v(end_index - depth * direction); });
     return along.end_difference(index(end_side), v(end_index), v(inside)) + 2 * v(end_index) -
            v(inside);
   };
@@ -243,8 +237,7 @@ void BoxData::apply_source_operator(int j, int k, double* scratch) const {
   const int last = static_cast<int>(n) - 1;
   const auto extend = [&](int end, int inward) {
     if (box_.axis[0].kind == AxisKind::periodic) return f[end == 0 ? last - 1 : 1];
-    if (last < 3) return 2 * f[end] - f[end + inward];
-    return 4 * f[end] - 6 * f[end + inward] + 4 * f[end + 2 * inward] - f[end + 3 * inward];
+    return beyond_end(last, [&](int depth) { return f[end + depth * inward]; });
   };
   centre[-1] = extend(0, 1);
   centre[last + 1] = extend(last, -1);
@@ -274,8 +267,7 @@ void BoxData::apply_source_operator(int j, int k, double* scratch) const {
       // An edge of a 3-D box has two ghost rows; the second goes to the spare part of scratch.
       double* ghost = extra + (ghosts++ == 0 ? 0 : n + 16);
       for (std::size_t i = 0; i < n; ++i)
-        ghost[i] = top < 3 ? 2 * at(0)[i] - at(1)[i]
-                           : 4 * at(0)[i] - 6 * at(1)[i] + 4 * at(2)[i] - at(3)[i];
+        ghost[i] = beyond_end(top, [&](int depth) { return at(depth)[i]; });
       neighbours[count++] = ghost;
     }
   const int first = box_.axis[0].first;
