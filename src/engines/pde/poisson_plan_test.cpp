@@ -63,6 +63,38 @@ TEST(Poisson, RefusesAnEigenvalue) {
   EXPECT_EQ(plan.error().code, Errc::refused);
 }
 
+// From nearly Neumann to nearly Dirichlet, on cells 30 times as long as wide: residuals stay at
+// rounding level, and the error goes to that of the limits.
+TEST(Poisson, OrderFourTakesAnyRobinRatio) {
+  for (const double alpha : {1e-8, 1.0, 1e3, 1e8}) {
+    SCOPED_TRACE(alpha);
+    const auto grid = Grid::make(std::array{33, 41}, std::array{0.0, 0.0}, std::array{1.0, 30.0});
+    ASSERT_TRUE(grid.ok());
+    const Boundary boundary = Boundary::all({R, 0.0, alpha, 1.0});
+    const auto plan = PoissonPlan::make(*grid, boundary, -0.1, 4);
+    ASSERT_TRUE(plan.ok()) << plan.error();
+    const Field f(*grid, 1.0);
+    Field u(*grid);
+    ASSERT_TRUE((*plan)->solve(f, boundary, 0, u).ok());
+    EXPECT_LT(*(*plan)->residual(f, boundary, 0, u), 1e-10);  // terms of A u reach 4e4
+    if (alpha == 1e-8) {
+      EXPECT_NEAR(u.at(16, 20), -10, 1e-5);  // c u = f
+    }
+    if (alpha == 1e8) {
+      EXPECT_NEAR(u.at(0, 20), 0, 1e-6);
+    }
+  }
+}
+
+TEST(Poisson, OrderFourRefusesARobinRatioThatTheGridDoesNotResolve) {
+  const Grid grid = Grid::unit(2, 11);
+  const Boundary boundary = Boundary::all({R, 0.0, -31.0, 1.0});
+  const auto plan = PoissonPlan::make(grid, boundary, 0, 4);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.error().code, Errc::refused);
+  EXPECT_NE(plan.error().message.find("spacing below 0.0968"), std::string::npos) << plan.error();
+}
+
 TEST(Poisson, NamesThePointOfBadData) {
   const Grid grid = Grid::unit(2, 5);
   Boundary boundary = Boundary::all({D, 0.0});
