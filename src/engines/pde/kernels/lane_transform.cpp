@@ -6,7 +6,7 @@
 // foreach_target first
 #include <hwy/highway.h>
 
-#include "kernels/lane_transform-inl.hpp"
+#include "kernels/row_sweeps-inl.hpp"
 
 #if HWY_ONCE
 namespace neurolens::pde::kernels {
