@@ -12,7 +12,11 @@
 namespace neurolens::pde {
 namespace {
 
-constexpr std::size_t kModeChunk = 64;  // modes per step of the wavefront
+constexpr std::size_t kLeastChunk = 64;  // modes per step of the wavefront
+constexpr std::size_t kSteps = 16;       // at most so many for a row
+// Of u. Rows of anything larger have left the caches before they are substituted; written past
+// them, they need not be read first.
+constexpr std::size_t kBeyondCaches = std::size_t{48} << 20;
 
 std::size_t stage_slots(const Stage& stage) {
   int work = 2 * stage.pairs;
@@ -77,7 +81,8 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
   const std::size_t lines = kernels::batch_lines();
   const BoxAxis& rows = box_.axis[1];
   const std::size_t batches = batches_of(index(rows.count));
-  const std::size_t chunk = workers.count() > 1 ? kModeChunk : modes_ + kModeChunk;
+  const std::size_t step = std::max(kLeastChunk, modes_ / kSteps / 8 * 8);
+  const std::size_t chunk = workers.count() > 1 ? step : modes_ + step;
   // Chunks begin at cache lines of the rows, as tiles do.
   const double* first_row = u + box_.offset(box_.axis[0].first, rows.first, 0);
   const std::size_t lead =
@@ -89,6 +94,7 @@ void DirectSolver::solve_wavefront(const BoxData& data, double* u, Workers& work
   kernels::Factors factors = factors_.view();
   factors.first_weight = first_weight_;
   factors.last_weight = last_weight_;
+  factors.past_caches = modes_ * index(rows.count) * sizeof(double) > kBeyondCaches;
   AlignedVector<double> carry_down(modes_ + 16, 0.0);
   AlignedVector<double> carry_up(modes_ + 16, 0.0);
   Turns turns(2 * batches);

@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 #include <vector>
 
+#include "direct/factors.hpp"
 #include "kernels/lane_transform.hpp"
 #include "neurolens/base/random.hpp"
 
@@ -93,6 +95,53 @@ TEST_P(StageTest, EqualsItsDefiningSumAndInverts) {
     for (std::size_t l = 0; l < x.size(); ++l)
       for (std::size_t i = 0; i < x[l].size(); ++i)
         ASSERT_NEAR(back[l][i] / scale_of(kind, n), x[l][i], 3e-14) << "line " << l << " at " << i;
+  }
+}
+
+// Rows that begin anywhere in a cache line go out through a near block, and past the caches when
+// asked to: the same bits in the same places, and nothing beside them.
+TEST(ScatterEliminate, WritesTheSameRowsHoweverTheyLie) {
+  constexpr int kIntervals = 150;
+  constexpr std::size_t kCount = kIntervals - 1;
+  const Stage stage = make_stage(AxisKind::dirichlet_dirichlet, kIntervals, false);
+  const std::size_t lines = kernels::batch_lines();
+  const Lines x = random_lines(static_cast<int>(kCount));
+  std::vector<Block> buffer(static_cast<std::size_t>(2 * stage.slots + 64) * lines / 8 + 8);
+  std::vector<const double*> in;
+  for (const auto& line : x) in.push_back(line.data());
+  kernels::gather_rows(stage, in.data(), buffer.data()->v);
+  kernels::transform(stage, buffer.data()->v);
+  const std::vector<double> scale(kCount + 8, 0.5);
+  const std::vector<double> diagonal(kCount, -2.5);
+  FactorTable table;
+  ASSERT_TRUE(table.build(kCount, static_cast<int>(lines), diagonal.data(), diagonal.data(),
+                          diagonal.data(), -1));
+  const auto written = [&](std::size_t pitch, std::size_t begin, bool past, std::size_t count) {
+    std::vector<Block> field((lines + 2) * pitch / 8 + 4);
+    double* const first = field.data()->v + 8;
+    for (std::size_t i = 0; i + 8 < field.size() * 8; ++i) first[i] = -7;
+    std::vector<double*> rows;
+    for (std::size_t l = 0; l < lines; ++l) rows.push_back(first + 3 + l * pitch);
+    kernels::Factors factors = table.view();
+    factors.past_caches = past;
+    std::vector<double> carry(kCount + 16, 0.0);
+    for (const auto& [from, to] : {std::pair{std::size_t{0}, begin}, std::pair{begin, kCount}})
+      kernels::scatter_eliminate(stage, buffer.data()->v, scale.data(), count, rows.data(), factors,
+                                 0, from, to, carry.data());
+    std::vector<double> result;
+    for (std::size_t l = 0; l < lines; ++l) {
+      result.insert(result.end(), rows[l], rows[l] + kCount);
+      EXPECT_EQ(rows[l][-1], -7) << "before row " << l;
+      EXPECT_EQ(rows[l][kCount], -7) << "behind row " << l;
+    }
+    return result;
+  };
+  for (const std::size_t count : {lines, lines - 3}) {
+    const auto expected = written(160, 0, false, count);  // rows alike
+    for (const std::size_t pitch : {151U, 153U, 156U})
+      for (const std::size_t begin : {0U, 61U, 128U})
+        for (const bool past : {false, true})
+          EXPECT_EQ(written(pitch, begin, past, count), expected) << pitch << ' ' << begin;
   }
 }
 

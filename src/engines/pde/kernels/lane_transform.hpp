@@ -29,6 +29,7 @@ struct Factors {
   int rows = 0;
   double first_weight = 1;  ///< Of the right-hand side in row 0 and the last row.
   double last_weight = 1;
+  bool past_caches = false;  ///< Write eliminated rows past the caches: they are read much later.
 };
 
 /// Reads line l = 0..2V-1 from rows[l][0..inputs).

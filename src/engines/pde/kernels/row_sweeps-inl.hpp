@@ -1,5 +1,5 @@
-// What leaves a transform: rows and columns written, and the tridiagonal sweeps beside them. Included
-// once per instruction set.
+// What leaves a transform: rows and columns written, and the tridiagonal sweeps beside them.
+// Included once per instruction set.
 #if defined(NEUROLENS_PDE_ROW_SWEEPS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef NEUROLENS_PDE_ROW_SWEEPS_INL
 #undef NEUROLENS_PDE_ROW_SWEEPS_INL
@@ -7,6 +7,7 @@
 #define NEUROLENS_PDE_ROW_SWEEPS_INL
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <cstdint>
@@ -41,8 +42,125 @@ HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const dou
   transpose(v);
 }
 
+// A whole cache line (of this vector width): past the caches, where it is not read soon.
+template <bool kPast>
+HWY_INLINE void store_line(V v, double* at) {
+  if (kPast)
+    hn::Stream(v, D(), at);
+  else
+    hn::Store(v, D(), at);
+}
+
+// Writes tiles of rows where they belong, for rows that share their alignment: tiles that begin at
+// cache lines of one row do so in all.
+struct DirectTiles {
+  double* const* rows;
+  std::size_t begin, end;
+
+  [[nodiscard]] HWY_INLINE std::size_t width(std::size_t q) const {
+    return tile_width(rows[0], q, end);
+  }
+  HWY_INLINE void put(std::size_t line, std::size_t q, V v, std::size_t count) const {
+    store_part(v, count, rows[line] + q);
+  }
+  HWY_INLINE void finish(std::size_t, std::size_t) const {}
+};
+
+// The same for rows that do not: a tile straddles cache lines of most rows, and by the time that
+// the next tile completes a line, 16 rows a power of two apart have pushed it out of the first
+// cache. Tiles are therefore collected in a near block and go out by whole cache lines of each row;
+// past the caches (kPast) if they are not read soon.
+template <bool kPast>
+struct StagedTiles {
+  // The block stays as it is: zeroing it would cost more than a short row.
+  StagedTiles(double* const* to, std::size_t from, std::size_t until)
+      : rows(to), begin(from), end(until), first(from) {}
+
+  double* const* rows;
+  std::size_t begin, end;
+  std::size_t first;  // column of the block
+
+  static constexpr std::size_t kColumns = 64;
+  static constexpr std::size_t kPitch = kColumns + kLanes;  // the last columns before the block
+  HWY_ALIGN double block[2 * kLanes * kPitch];
+
+  [[nodiscard]] HWY_INLINE std::size_t width(std::size_t q) const { return part(end, q); }
+  HWY_INLINE void put(std::size_t line, std::size_t q, V v, std::size_t) {
+    hn::Store(v, D(), block + line * kPitch + kLanes + (q - first));
+  }
+  // Columns before `next` are there.
+  HWY_INLINE void finish(std::size_t lines, std::size_t next) {
+    if (next < end && next - first < kColumns) return;
+    for (std::size_t line = 0; line < lines; ++line) flush(line, next);
+    first = next;
+  }
+
+ private:
+  // How far column q is behind the beginning of its cache line.
+  [[nodiscard]] static HWY_INLINE std::size_t behind(const double* row, std::size_t q) {
+    return reinterpret_cast<std::uintptr_t>(row + q) / sizeof(double) % kLanes;
+  }
+
+  HWY_INLINE void flush(std::size_t line, std::size_t last) {
+    const D d;
+    double* const row = rows[line];
+    double* const own = block + line * kPitch;
+    const double* const from = own + kLanes - first;  // of column q: from[q]
+    std::size_t q = first;
+    const std::size_t offset = behind(row, q);
+    if (first > begin) {
+      q -= offset;  // where the block before stopped
+    } else if (offset > 0) {
+      const std::size_t room = kLanes - offset;
+      const std::size_t count = last - q < room ? last - q : room;
+      store_part(load_part(from + q, count), count, row + q);
+      q += count;
+    }
+    for (; q + kLanes <= last; q += kLanes) {
+      if (kPast)
+        hn::Stream(hn::LoadU(d, from + q), d, row + q);
+      else
+        hn::Store(hn::LoadU(d, from + q), d, row + q);
+    }
+    if (last == end) {
+      if (q < last) store_part(load_part(from + q, last - q), last - q, row + q);
+    } else {
+      hn::Store(hn::Load(d, own + kColumns), d, own);
+    }
+  }
+};
+
+// Whether all rows begin at the same place of a cache line.
+HWY_INLINE bool alike(double* const* rows, std::size_t lines) {
+  for (std::size_t l = 1; l < lines; ++l)
+    if (static_cast<std::size_t>(rows[l] - rows[0]) % kLanes != 0) return false;
+  return true;
+}
+
+constexpr int kLongRow = 512;  // shorter ones find their lines still in the first cache
+
+HWY_NOINLINE void scatter_staged(const Stage& stage, const double* buffer, const double* scale,
+                                 std::size_t lines, double* const* rows) {
+  const auto n = static_cast<std::size_t>(stage.outputs);
+  StagedTiles<false> tiles(rows, 0, n);
+  for (std::size_t q = 0, count = 0; q < n; q += count) {
+    count = tiles.width(q);
+    for (std::size_t half = 0; half < 2 && half * kLanes < lines; ++half) {
+      V v[kLanes];
+      load_outputs(stage, buffer, scale, q, count, half, v);
+      for (std::size_t r = 0; r < kLanes && half * kLanes + r < lines; ++r)
+        tiles.put(half * kLanes + r, q, v[r], count);
+    }
+    tiles.finish(lines, q + count);
+  }
+}
+
 void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale,
                        std::size_t lines, double* const* rows) {
+  if (stage.outputs >= kLongRow && !alike(rows, lines)) {
+    scatter_staged(stage, buffer, scale, lines, rows);
+    return;
+  }
   const auto n = static_cast<std::size_t>(stage.outputs);
   for (std::size_t half = 0; half < 2 && half * kLanes < lines; ++half) {
     double* const* own = rows + half * kLanes;
@@ -74,12 +192,15 @@ HWY_INLINE V factor_at(const Factors& factors, int row, std::size_t q) {
   return hn::LoadU(d, from + q);
 }
 
-void scatter_eliminate_impl(const Stage& stage, const double* buffer, const double* scale,
-                            std::size_t lines, double* const* rows, const Factors& factors,
-                            int first_row, std::size_t begin, std::size_t end, double* carry) {
+template <class Tiles>
+HWY_NOINLINE void eliminate_tiles(const Stage& stage, const double* buffer, const double* scale,
+                                  std::size_t lines, double* const* rows, const Factors& factors,
+                                  int first_row, std::size_t begin, std::size_t end,
+                                  double* carry) {
   const D d;
+  Tiles tiles{rows, begin, end};
   for (std::size_t q = begin, count = 0; q < end; q += count) {
-    count = tile_width(rows[0], q, end);
+    count = tiles.width(q);
     V above = hn::LoadU(d, carry + q);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
@@ -91,11 +212,23 @@ void scatter_eliminate_impl(const Stage& stage, const double* buffer, const doub
         if (row == 0) v[r] = hn::Mul(v[r], hn::Set(d, factors.first_weight));
         if (row == factors.rows - 1) v[r] = hn::Mul(v[r], hn::Set(d, factors.last_weight));
         above = hn::Mul(hn::Sub(v[r], above), factor_at(factors, row, q));
-        store_part(above, count, rows[line] + q);
+        tiles.put(line, q, above, count);
       }
     }
     store_part(above, count, carry + q);
+    tiles.finish(lines, q + count);
   }
+}
+
+void scatter_eliminate_impl(const Stage& stage, const double* buffer, const double* scale,
+                            std::size_t lines, double* const* rows, const Factors& factors,
+                            int first_row, std::size_t begin, std::size_t end, double* carry) {
+  auto tiles = eliminate_tiles<DirectTiles>;
+  if (!alike(rows, lines))
+    tiles = factors.past_caches ? eliminate_tiles<StagedTiles<true>>
+                                : eliminate_tiles<StagedTiles<false>>;
+  tiles(stage, buffer, scale, lines, rows, factors, first_row, begin, end, carry);
+  if (factors.past_caches) hwy::FlushStream();  // another worker may read these rows next
 }
 
 void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const* rows,
