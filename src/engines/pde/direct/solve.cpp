@@ -18,12 +18,6 @@ constexpr std::size_t kSteps = 16;       // at most so many for a row
 // them, they need not be read first.
 constexpr std::size_t kBeyondCaches = std::size_t{48} << 20;
 
-std::size_t stage_slots(const Stage& stage) {
-  int work = 2 * stage.pairs;
-  for (const FftPass& pass : stage.passes) work = std::max(work, 2 * pass.radix);
-  return index(stage.slots + work);
-}
-
 std::size_t batches_of(std::size_t lines) {
   return (lines + kernels::batch_lines() - 1) / kernels::batch_lines();
 }
@@ -33,8 +27,8 @@ std::size_t batches_of(std::size_t lines) {
 std::size_t DirectSolver::buffer_doubles() const {
   std::size_t slots = 1;
   for (int a = 0; a < box_.dimensions; ++a)
-    slots = std::max(
-        {slots, stage_slots(axis_[index(a)].forward), stage_slots(axis_[index(a)].inverse)});
+    slots = std::max({slots, index(buffer_slots(axis_[index(a)].forward)),
+                      index(buffer_slots(axis_[index(a)].inverse))});
   return slots * kernels::batch_lines() + 64;
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "direct/stage_cost.hpp"
+
 namespace neurolens::pde {
 namespace {
 
@@ -39,123 +41,8 @@ Angle angle_of(std::int64_t numerator, std::int64_t denominator) {
   }
 }
 
-std::vector<int> factors_of(int n) {
-  std::vector<int> result;
-  for (int f = 2; f * f <= n; ++f)
-    while (n % f == 0) {
-      result.push_back(f);
-      n /= f;
-    }
-  if (n > 1) result.push_back(n);
-  return result;
-}
-
-// Radices of an FFT of length n: eights and fours for the twos, then the odd factors.
-std::vector<int> radices_of(int n) {
-  std::vector<int> result;
-  int twos = 0;
-  for (const int f : factors_of(n)) {
-    if (f == 2)
-      ++twos;
-    else
-      result.push_back(f);
-  }
-  while (twos >= 3 && twos != 4) {
-    result.push_back(8);
-    twos -= 3;
-  }
-  while (twos >= 2) {
-    result.push_back(4);
-    twos -= 2;
-  }
-  if (twos == 1) result.push_back(2);
-  // Large radices first: the first pass needs no twiddles.
-  std::sort(result.begin(), result.end(), std::greater<>());
-  return result;
-}
-
-// Vector operations per complex point of one pass, memory traffic included.
-double pass_cost(int radix) {
-  switch (radix) {
-    case 2:
-      return 7;
-    case 3:
-      return 11;
-    case 4:
-      return 11;
-    case 5:
-      return 14;
-    case 7:
-      return 16;
-    case 8:
-      return 15;
-    default: {
-      const double h = (radix - 1) / 2.0;
-      return (4 * h * h + 8 * h) / radix + 13;
-    }
-  }
-}
-
-constexpr int kNearPoints = 256;  // of 128 bytes: what passes keep in the first cache
-constexpr double kFarPass = 6;    // added by a pass that does not
-
-double fft_cost(int n) {
-  double cost = 0;
-  int length = 1;
-  for (const int r : radices_of(n)) {
-    length *= r;
-    cost += pass_cost(r) + (length > kNearPoints ? kFarPass : 0);
-  }
-  return cost;
-}
-
-bool is_quarter(AxisKind kind) {
-  return kind == AxisKind::dirichlet_neumann || kind == AxisKind::neumann_dirichlet;
-}
-
 double sigma_of(AxisKind kind) {
   return kind == AxisKind::dirichlet_dirichlet || kind == AxisKind::dirichlet_neumann ? -1.0 : 1.0;
-}
-
-int self_count(int p, bool half_position) {
-  return p % 2 != 0 ? 1 : (half_position ? 0 : 2);
-}
-
-// Vector operations per real number of the joined transform.
-double joined_cost(int n, int p, bool half_position) {
-  const int period = 2 * n;
-  const int m = period / p;
-  const int selfs = self_count(p, half_position);
-  const int pairs = (p - selfs) / 2;
-  const double columns = m / 2 + 1;
-  const double join = columns * (4.0 * pairs * (p / 2 + 1) + 14.0 * pairs + 8.0 * p);
-  const double inner = fft_cost(m) * (selfs + pairs) * m;
-  return (join + inner) / (2.0 * n);
-}
-
-int best_join(int n, bool half_position) {
-  int best = 0;
-  double best_cost = 0;
-  for (int p = 3; p <= 2 * n; ++p) {
-    if ((2 * n) % p != 0) continue;
-    const double cost = joined_cost(n, p, half_position);
-    if (best == 0 || cost < best_cost) {
-      best = p;
-      best_cost = cost;
-    }
-  }
-  return best;
-}
-
-// Dense products of the symmetric kinds fold the input: half the multiply-adds.
-double dense_cost(int n) {
-  return 0.55 * n + 5;
-}
-bool prefers_dense(AxisKind kind, int n) {
-  if (kind == AxisKind::periodic) return false;
-  const bool foldable = !is_quarter(kind);
-  const double cost = foldable ? dense_cost(n) : 2 * dense_cost(n);
-  return n < 4 || cost <= joined_cost(n, best_join(n, false), false);
 }
 
 // The value of basis function `q` at unknown `j`, times two (one at an end that the symmetric sum
@@ -182,7 +69,37 @@ double basis_value(AxisKind kind, int n, int q, int j, bool inverse) {
   }
 }
 
+// sin(pi (n - 2 m) j / n) = -(-1)^j sin(2 pi m j / n) for odd n: with the input folded about the
+// middle, frequencies of either parity are odd sums of one butterfly.
+Stage make_prime_sine_stage(int n) {
+  Stage stage;
+  stage.prime_sine = true;
+  stage.prime = make_prime_butterfly(n, 2);
+  stage.inputs = stage.outputs = n - 1;
+  stage.slots = 3 * stage.inputs;  // the input, its halves, the output
+  const int h = stage.inputs / 2;
+  const auto count = static_cast<std::size_t>(stage.inputs);
+  for (int j = 0; j < stage.inputs; ++j) stage.slot_a.push_back(j);
+  stage.slot_b.assign(count, -1);
+  stage.sign_a.assign(count, 1.0);
+  stage.sign_b = stage.sign_a;
+  stage.out_slot.assign(count, 0);
+  stage.out_sign.assign(count, 1.0);
+  for (int b = 0; b < h; ++b) {
+    const int residue = stage.prime.out[static_cast<std::size_t>(b)];
+    const int m = std::min(residue, n - residue);
+    const double sign = residue == m ? 1.0 : -1.0;
+    for (const int odd : {0, 1}) {
+      const auto q = static_cast<std::size_t>((odd != 0 ? n - 2 * m : 2 * m) - 1);
+      stage.out_slot[q] = 2 * stage.inputs + odd * h + b;
+      stage.out_sign[q] = sign;
+    }
+  }
+  return stage;
+}
+
 Stage make_small_stage(AxisKind kind, int n, bool inverse) {
+  if (kind == AxisKind::dirichlet_dirichlet && splits(n)) return make_prime_sine_stage(n);
   const int count = unknowns_of(kind, n);
   std::vector<double> matrix(static_cast<std::size_t>(count) * count);
   for (int out = 0; out < count; ++out)
@@ -222,7 +139,9 @@ void build_passes(Stage& stage, bool half_frequency) {
         pass.twiddle.push_back(a.cosine);
         pass.twiddle.push_back(a.sine);
       }
-    if (radix != 2 && radix != 4 && radix != 8) {
+    if (splits(radix)) {
+      pass.prime = make_prime_butterfly(radix);
+    } else if (radix != 2 && radix != 4 && radix != 8) {
       const int h = (radix - 1) / 2;
       for (int s = 1; s <= h; ++s)
         for (int r = 1; r <= h; ++r) {
@@ -296,6 +215,10 @@ void build_join(Stage& stage, const Geometry& g) {
       stage.join_twiddle.push_back(a.cosine);
       stage.join_twiddle.push_back(a.sine);
     }
+  }
+  if (splits(g.p)) {
+    stage.prime = make_prime_butterfly(g.p);
+    return;
   }
   for (int s = 0; s <= g.p / 2; ++s)
     for (int i = stage.selfs; i < stage.selfs + stage.pairs; ++i) {
@@ -424,6 +347,12 @@ Stage make_dense_stage(std::vector<double> matrix, int outputs, int inputs) {
   return stage;
 }
 
+int buffer_slots(const Stage& stage) {
+  int work = (stage.prime.empty() ? 2 : 4) * stage.pairs;
+  for (const FftPass& pass : stage.passes) work = std::max(work, 2 * pass.radix);
+  return stage.slots + work;
+}
+
 double scale_of(AxisKind kind, int intervals) {
   if (kind == AxisKind::dense) return 1;
   return kind == AxisKind::periodic ? intervals : 2.0 * intervals;
@@ -453,14 +382,6 @@ double mode_symbol(AxisKind kind, int intervals, int q) {
   }
   const double s = std::sin(half_angle);
   return 4 * s * s;
-}
-
-double stage_cost(AxisKind kind, int intervals) {
-  if (kind == AxisKind::dense) return 2 * dense_cost(intervals);
-  if (kind == AxisKind::periodic) return fft_cost(intervals) / 2 + 3;
-  if (prefers_dense(kind, intervals))
-    return is_quarter(kind) ? 2 * dense_cost(intervals) : dense_cost(intervals);
-  return joined_cost(intervals, best_join(intervals, false), false);
 }
 
 }  // namespace neurolens::pde

@@ -9,12 +9,15 @@
 ///   Y_-r(k) = sigma Y_r(-k)   (Y_r: the part of the sum over positions of residue r).
 /// Nothing is divided by a small sine and there is no recurrence, so the error stays at the level
 /// of an FFT. A large prime factor of N becomes p: its butterfly is a dense product at the speed of
-/// FMA units, p/2 multiply-adds per number, and no length needs a convolution. Half-integer
+/// FMA units, p/2 multiply-adds per number, or about half of that where p - 1 has small factors
+/// (direct/cyclic.hpp). Half-integer
 /// positions (psi) and frequencies (phi) give the quarter-wave kinds.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "direct/cyclic.hpp"
 
 namespace neurolens::pde {
 
@@ -36,17 +39,21 @@ struct FftPass {
   std::vector<double>
       twiddle;  ///< [length][radix - 1][cos, sin] of 2 pi q (k + phi) / (radix length).
   std::vector<double> dense;  ///< Generic odd radix: [h][h][cos, sin].
+  PrimeButterfly prime;       ///< Instead, where it splits.
 };
 
 /// The tables of one transform. Slots are complex lane vectors of the work buffer.
 struct Stage {
   int inputs = 0;
   int outputs = 0;
-  int slots = 0;  ///< Complex slots that the buffer needs.
+  int slots = 0;  ///< Complex slots of the numbers; see buffer_slots().
 
   // A dense transform replaces everything below when `matrix` is not empty.
   std::vector<double> matrix;  ///< Row-major outputs x inputs; with `folded`, see build_dense.
   bool folded = false;         ///< Rows of equal parity share the folded halves of the input.
+  /// A sine transform of prime length: the odd sums of this butterfly twice, of the difference of
+  /// the halves for even frequencies and of their alternating sum for odd ones.
+  bool prime_sine = false;
 
   int p = 1;           ///< Points of the joining butterfly; 1: none (periodic).
   int fft_length = 0;  ///< M.
@@ -65,6 +72,7 @@ struct Stage {
   std::vector<JoinColumn> columns;
   std::vector<double> join_twiddle;  ///< [column][selfs + pairs][cos, sin].
   std::vector<double> join_dense;    ///< [p/2 + 1][pairs][cos, sin].
+  PrimeButterfly prime;              ///< Instead, where p splits; also that of prime_sine.
 
   std::vector<std::int32_t> out_slot;
   std::vector<double> out_sign;
@@ -77,6 +85,9 @@ struct Stage {
 /// The forward (to modes) or inverse transform of a direction with `intervals` N >= 2 intervals,
 /// scaled so that inverse(forward(x)) = scale_of(kind, N) * x. Kind must not be dense.
 [[nodiscard]] Stage make_stage(AxisKind kind, int intervals, bool inverse);
+
+/// Slots of the work buffer, those beyond Stage::slots included.
+[[nodiscard]] int buffer_slots(const Stage& stage);
 
 /// A transform by an explicit row-major matrix.
 [[nodiscard]] Stage make_dense_stage(std::vector<double> matrix, int outputs, int inputs);

@@ -1,5 +1,5 @@
-// Butterflies on lane vectors: the passes of the inner FFT and the joining butterfly. Included once
-// per instruction set. The bodies are long because each is one straight block of arithmetic.
+// Butterflies on lane vectors: the passes of the inner FFT. Included once per instruction set. The
+// bodies are long because each is one straight block of arithmetic.
 #if defined(NEUROLENS_PDE_FFT_PASSES_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef NEUROLENS_PDE_FFT_PASSES_INL
 #undef NEUROLENS_PDE_FFT_PASSES_INL
@@ -10,59 +10,10 @@
 #include <hwy/highway.h>
 
 #include "direct/stage.hpp"
+#include "kernels/dense-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace neurolens::pde::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<double>;
-using V = hn::Vec<D>;
-constexpr std::size_t kLanes = hn::MaxLanes(D());
-constexpr std::size_t kSlot = 2 * kLanes;  // doubles per complex slot
-
-struct C {
-  V re, im;
-};
-
-HWY_INLINE C load_c(const double* at) {
-  const D d;
-  return {hn::Load(d, at), hn::Load(d, at + kLanes)};
-}
-HWY_INLINE void store_c(const C& c, double* at) {
-  const D d;
-  hn::Store(c.re, d, at);
-  hn::Store(c.im, d, at + kLanes);
-}
-HWY_INLINE C operator+(const C& a, const C& b) {
-  return {hn::Add(a.re, b.re), hn::Add(a.im, b.im)};
-}
-HWY_INLINE C operator-(const C& a, const C& b) {
-  return {hn::Sub(a.re, b.re), hn::Sub(a.im, b.im)};
-}
-// a - i b and a + i b.
-HWY_INLINE C minus_i(const C& a, const C& b) {
-  return {hn::Add(a.re, b.im), hn::Sub(a.im, b.re)};
-}
-HWY_INLINE C plus_i(const C& a, const C& b) {
-  return {hn::Sub(a.re, b.im), hn::Add(a.im, b.re)};
-}
-// x (c - i s)
-HWY_INLINE C turn(const C& x, const double* cs) {
-  const D d;
-  const V c = hn::Set(d, cs[0]);
-  const V s = hn::Set(d, cs[1]);
-  return {hn::MulAdd(x.im, s, hn::Mul(x.re, c)), hn::NegMulAdd(x.re, s, hn::Mul(x.im, c))};
-}
-HWY_INLINE C turn_back(const C& x, const double* cs) {
-  const D d;
-  const V c = hn::Set(d, cs[0]);
-  const V s = hn::Set(d, cs[1]);
-  return {hn::NegMulAdd(x.im, s, hn::Mul(x.re, c)), hn::MulAdd(x.re, s, hn::Mul(x.im, c))};
-}
-HWY_INLINE C times(const C& x, V f) {
-  return {hn::Mul(x.re, f), hn::Mul(x.im, f)};
-}
-
 template <int R>
 HWY_INLINE void butterfly(C* x);
 
@@ -279,6 +230,61 @@ HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* 
   }
 }
 
+// Residues r and p - r of a butterfly of p points, in the order of its product; `work` has room for
+// 4 slots a pair.
+struct PrimeSums {
+  double *u, *v, *a, *b;
+  PrimeSums(const PrimeButterfly& prime, double* work)
+      : u(work),
+        v(u + prime.in.size() * kSlot),
+        a(v + prime.in.size() * kSlot),
+        b(a + prime.in.size() * kSlot) {}
+  HWY_INLINE void sum(const PrimeButterfly& prime) const {
+    cyclic_product(prime.even, u, a);
+    cyclic_product(prime.odd, v, b);
+  }
+};
+
+// A prime radix whose sums split.
+HWY_NOINLINE void prime_pass(const FftPass& pass, std::size_t blocks, double* buffer,
+                             double* work) {
+  const PrimeButterfly& prime = pass.prime;
+  const std::size_t pairs = prime.in.size();
+  const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
+  const PrimeSums sums(prime, work);
+  for (int k = 0; k < pass.length; ++k) {
+    const double* twiddle =
+        pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (pass.radix - 1);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      double* at = buffer + static_cast<std::size_t>(k) * kSlot + block * pass.radix * step;
+      const C x0 = load_c(at);
+      C total = x0;
+      for (std::size_t i = 0; i < pairs; ++i) {
+        const int r = prime.in[i];
+        C p = load_c(at + r * step);
+        C q = load_c(at + (pass.radix - r) * step);
+        if (pass.twiddled) {
+          p = turn(p, twiddle + 2 * (r - 1));
+          q = turn(q, twiddle + 2 * (pass.radix - r - 1));
+        }
+        const C u = p + q;
+        total = total + u;
+        store_c(u, sums.u + i * kSlot);
+        store_c(p - q, sums.v + i * kSlot);
+      }
+      sums.sum(prime);
+      store_c(total, at);
+      for (std::size_t i = 0; i < pairs; ++i) {
+        const int s = prime.out[i];
+        const C e = x0 + load_c(sums.a + i * kSlot);
+        const C b = load_c(sums.b + i * kSlot);
+        store_c(minus_i(e, b), at + s * step);
+        store_c(plus_i(e, b), at + (pass.radix - s) * step);
+      }
+    }
+  }
+}
+
 // One pass over `length` slots.
 HWY_INLINE void one_pass(const FftPass& pass, int length, double* at, double* work) {
   const auto blocks = static_cast<std::size_t>(length / (pass.length * pass.radix));
@@ -296,7 +302,8 @@ HWY_INLINE void one_pass(const FftPass& pass, int length, double* at, double* wo
     case 8:
       return fixed_pass<8>(pass, blocks, at);
     default:
-      return generic_pass(pass, blocks, at, work);
+      return pass.prime.empty() ? generic_pass(pass, blocks, at, work)
+                                : prime_pass(pass, blocks, at, work);
   }
 }
 
@@ -316,70 +323,6 @@ HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
         one_pass(stage.passes[i], length, at + static_cast<std::size_t>(block) * kSlot, work);
     for (std::size_t i = near; i < stage.passes.size(); ++i)
       one_pass(stage.passes[i], stage.fft_length, at, work);
-  }
-}
-
-// The joining butterfly; see direct/stage.hpp for the mathematics.
-HWY_NOINLINE void join(const Stage& stage, double* buffer, double* work) {
-  const D d;
-  const std::size_t m = static_cast<std::size_t>(stage.fft_length);
-  const int subs = stage.selfs + stage.pairs;
-  const V sigma = hn::Set(d, stage.sigma);
-  const V eta = hn::Set(d, stage.eta);
-  const int p = stage.p;
-  const double* twiddle = stage.join_twiddle.data();
-  for (const auto& column : stage.columns) {
-    double* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
-    double* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
-    const bool lone = column.k == column.partner;
-    for (int i = 0; i < stage.pairs; ++i) {
-      const std::size_t offset = (stage.selfs + i) * m * kSlot;
-      const double* cs = twiddle + 2 * (stage.selfs + i);
-      const C t = turn(load_c(at + offset), cs);
-      const C b = times(turn_back(load_c(partner + offset), cs), sigma);
-      store_c(t + b, work + i * 2 * kSlot);
-      store_c(t - b, work + i * 2 * kSlot + kSlot);
-    }
-    C even{hn::Zero(d), hn::Zero(d)};
-    C odd = even;
-    if (stage.selfs > 0) {
-      C t0 = load_c(at);
-      if (stage.self_twiddled) t0 = turn(t0, twiddle);
-      even = odd = t0;
-      if (stage.selfs == 2) {
-        const C t1 = turn(load_c(at + m * kSlot), twiddle + 2);
-        even = t0 + t1;
-        odd = t0 - t1;
-      }
-    }
-    const auto emit = [&](int s, const C& a, const C& b) {
-      const C e = s % 2 == 0 ? even : odd;
-      const C below = minus_i(e + a, b);
-      if (s == 0) {
-        store_c(below, at);
-        return;
-      }
-      if (2 * s == p) {
-        if (stage.selfs == 2)
-          store_c(below, at + m * kSlot);
-        else if (!lone || (column.k == 0 && stage.sigma < 0))
-          store_c(below, partner);
-        return;
-      }
-      const std::size_t offset =
-          (stage.selfs == 0 ? static_cast<std::size_t>(s)
-                            : static_cast<std::size_t>(stage.selfs + s - 1)) *
-          m * kSlot;
-      store_c(below, at + offset);
-      if (lone) return;
-      const C turned = plus_i(a, b);
-      const C other = p % 2 != 0 || s % 2 == 0 ? even : odd;
-      store_c({hn::MulAdd(turned.re, eta, other.re), hn::MulAdd(turned.im, eta, other.im)},
-              partner + offset);
-    };
-    dense_butterfly(work, stage.join_dense.data(), static_cast<std::size_t>(2 * stage.pairs),
-                    stage.pairs, 0, p / 2, emit);
-    twiddle += 2 * subs;
   }
 }
 

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "kernels/fft_passes-inl.hpp"
+#include "kernels/join-inl.hpp"
 #include "kernels/lane_transform.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -203,51 +203,6 @@ HWY_INLINE void merge_spectra(const Stage& stage, double* buffer) {
   }
 }
 
-// kCount outputs q, q + step, ... of a dense transform from `count` inputs.
-template <int kCount>
-HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size_t count,
-                           const double* in, double* out, std::size_t out_step) {
-  const D d;
-  C sum[kCount];
-  for (int s = 0; s < kCount; ++s) sum[s] = {hn::Zero(d), hn::Zero(d)};
-  for (std::size_t j = 0; j < count; ++j) {
-    const C x = load_c(in + j * kSlot);
-    for (int s = 0; s < kCount; ++s) {
-      const V f = hn::Set(d, matrix[s * row_step + j]);
-      sum[s].re = hn::MulAdd(x.re, f, sum[s].re);
-      sum[s].im = hn::MulAdd(x.im, f, sum[s].im);
-    }
-  }
-  for (int s = 0; s < kCount; ++s) store_c(sum[s], out + s * out_step * kSlot);
-}
-
-template <int kCount>
-HWY_NOINLINE void dense_block(const double* matrix, std::size_t row_step, std::size_t count,
-                              const double* in, double* out, std::size_t out_step) {
-  dense_rows<kCount>(matrix, row_step, count, in, out, out_step);
-}
-
-// All outputs first, first + step, ... in blocks as large as registers allow; short blocks wait for
-// FMAs.
-HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t count,
-                            std::size_t first, std::size_t step, std::size_t n_out,
-                            const double* in, double* out) {
-  using Block =
-      void (*)(const double*, std::size_t, std::size_t, const double*, double*, std::size_t);
-  static constexpr Block kBlocks[] = {
-      dense_block<1>, dense_block<2>, dense_block<3>, dense_block<4>, dense_block<5>,
-      dense_block<6>, dense_block<7>, dense_block<8>, dense_block<9>, dense_block<10>};
-  constexpr std::size_t kMost = kLanes == 8 ? 10 : 5;
-  std::size_t left = (n_out - first + step - 1) / step;
-  std::size_t blocks = (left + kMost - 1) / kMost;
-  for (std::size_t q = first; blocks > 0; --blocks) {
-    const std::size_t size = (left + blocks - 1) / blocks;  // even shares
-    kBlocks[size - 1](matrix + q * n_in, step * n_in, count, in, out + q * kSlot, step);
-    q += size * step;
-    left -= size;
-  }
-}
-
 HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
   const auto n = static_cast<std::size_t>(stage.inputs);
   const auto n_out = static_cast<std::size_t>(stage.outputs);
@@ -272,7 +227,30 @@ HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
   dense_group(matrix, n, half, 1, 2, n_out, difference, out);
 }
 
+// A sine transform of prime length; see make_prime_sine_stage.
+HWY_INLINE void prime_sine_transform(const Stage& stage, double* buffer) {
+  const PrimeButterfly& prime = stage.prime;
+  const std::size_t pairs = prime.in.size();
+  double* const even = buffer + 2 * pairs * kSlot;
+  double* const odd = even + pairs * kSlot;
+  double* const out = odd + pairs * kSlot;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const auto r = static_cast<std::size_t>(prime.in[i]);
+    const C a = load_c(buffer + (r - 1) * kSlot);
+    const C b = load_c(buffer + (2 * pairs - r) * kSlot);
+    store_c(a - b, even + i * kSlot);
+    const C sum = a + b;
+    store_c(r % 2 == 0 ? C{hn::Neg(sum.re), hn::Neg(sum.im)} : sum, odd + i * kSlot);
+  }
+  cyclic_product(prime.odd, even, out);
+  cyclic_product(prime.odd, odd, out + pairs * kSlot);
+}
+
 void transform_impl(const Stage& stage, double* buffer) {
+  if (stage.prime_sine) {
+    prime_sine_transform(stage, buffer);
+    return;
+  }
   if (!stage.matrix.empty()) {
     dense_transform(stage, buffer);
     return;
