@@ -15,14 +15,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace neurolens::pde::kernels::HWY_NAMESPACE {
 
-// kCount outputs q, q + step, ... of a dense transform from `count` inputs.
+// kCount outputs q, q + step, ... of a dense transform from `count` inputs. The last ones come
+// first: spectra fall, and what is added while the sum is small is hardly rounded.
 template <int kCount>
 HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size_t count,
                            const double* in, double* out, std::size_t out_step) {
   const D d;
   C sum[kCount];
   for (int s = 0; s < kCount; ++s) sum[s] = {hn::Zero(d), hn::Zero(d)};
-  for (std::size_t j = 0; j < count; ++j) {
+  for (std::size_t j = count; j-- > 0;) {
     const C x = load_c(in + j * kSlot);
     for (int s = 0; s < kCount; ++s) {
       const V f = hn::Set(d, matrix[s * row_step + j]);

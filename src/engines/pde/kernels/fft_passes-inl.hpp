@@ -156,7 +156,7 @@ HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_ro
                            C* b) {
   const D d;
   for (int s = 0; s < kCount; ++s) a[s] = b[s] = {hn::Zero(d), hn::Zero(d)};
-  for (int r = 0; r < pairs; ++r) {
+  for (int r = pairs; r-- > 0;) {  // small terms first, as in dense_rows
     const C u = load_c(uv + r * 2 * kSlot);
     const C v = load_c(uv + r * 2 * kSlot + kSlot);
     for (int s = 0; s < kCount; ++s) {
