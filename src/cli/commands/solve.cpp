@@ -58,8 +58,10 @@ class Solve final : public Command {
     options.value(
         "--exact", "EXPR", request_.exact,
         is_system() ? "Exact first component, for error_max" : "Exact solution, for error_max");
-    if (family_ != Family::bvp)
-      options.flag("--no-estimate", no_estimate_, "Leave out the estimate of the error");
+    options.value("--convergence", "LEVELS", levels_,
+                  family_ == Family::ode ? "Table of errors over 2 to 8 tolerances, against --exact"
+                                         : "Table of errors over 2 to 8 grids, against --exact");
+    options.flag("--no-estimate", no_estimate_, "Leave out the estimate of the error");
     options.value("--tolerance", "TOL", tolerance_, "Of iterations and step control");
     options.value("-o,--output", "FILE", output_,
                   is_system()                    ? "Write the table, .csv"
@@ -124,8 +126,6 @@ class Solve final : public Command {
                                                 : "Diffusivity (default: 1)");
     options.value("--threads", "N", threads_,
                   "Threads (default: 1); the result does not depend on them");
-    options.value("--convergence", "LEVELS", levels_,
-                  "Table of errors over 2 to 8 grids, against --exact");
   }
   void declare_stationary(Options& options) {
     declare_field(options);

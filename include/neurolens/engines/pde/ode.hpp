@@ -110,6 +110,9 @@ struct BvpProblem {
   std::vector<std::vector<double>> guess;  ///< y at each mesh point.
 };
 
+/// The largest BvpOptions::tolerance.
+inline constexpr double kCoarsestBvpTolerance = 0.0999;
+
 struct BvpOptions {
   double tolerance = 1e-6;          ///< Of the relative defect, in (1e-13, 0.1).
   std::size_t max_points = 20'000;  ///< >= 2.
@@ -123,6 +126,7 @@ struct BvpResult {
   double defect = 0;  ///< Largest relative defect over the intervals.
   int refinements = 0, newton_iterations = 0;
   Nanoseconds time;
+  Bytes memory;  ///< Of the largest Newton system and the solution.
   /// Cubic interpolation, x within the mesh.
   [[nodiscard]] std::vector<double> at(double x) const;
   std::vector<std::vector<double>> slope;  ///< y' at the mesh points.
@@ -132,5 +136,11 @@ struct BvpResult {
 /// reached.
 [[nodiscard]] Result<BvpResult> solve_bvp(const BvpProblem& problem,
                                           const BvpOptions& options = {});
+
+/// max |y - exact| over components and mesh points of `result`, as far as solving once more with
+/// every interval halved tells; nothing where that fails.
+[[nodiscard]] std::optional<double> estimate_error(const BvpProblem& problem,
+                                                   const BvpOptions& options,
+                                                   const BvpResult& result);
 
 }  // namespace neurolens::pde

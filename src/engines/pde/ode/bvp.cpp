@@ -410,7 +410,12 @@ Result<BvpResult> solve_bvp(const BvpProblem& problem, const BvpOptions& options
     return Error{Errc::out_of_range, "The tolerance must be in (1e-13, 0.1).", ""};
   const Nanoseconds begin = system_clock().now();
   auto result = Collocation(problem, options).run();
-  if (result.ok()) result->time = system_clock().now() - begin;
+  if (!result.ok()) return result;
+  result->time = system_clock().now() - begin;
+  // The banded matrix of 6 n + 1 columns three times, and mesh, values and slopes.
+  const std::size_t n = problem.guess[0].size();
+  const std::size_t numbers = result->mesh.size() * (n * 3 * (6 * n + 1) + 4 * n + 1);
+  result->memory = Bytes{static_cast<std::int64_t>(sizeof(double) * numbers)};
   return result;
 }
 

@@ -211,6 +211,35 @@ TEST(Bvp, SolvesLinearNonlinearPeriodicAndLayerProblems) {
   EXPECT_NEAR(coupled->y[0][0], 1 / (1 + std::exp(1.0)), 1e-9);
 }
 
+TEST(Bvp, KnowsItsError) {
+  BvpProblem p;
+  p.f = [](double, std::span<const double> y, std::span<double> d) {
+    d[0] = y[1];
+    d[1] = -y[0];
+    return true;
+  };
+  p.conditions = [](std::span<const double> a, std::span<const double> b, std::span<double> r) {
+    r[0] = a[0];
+    r[1] = b[0] - 1;
+  };
+  for (int i = 0; i <= 10; ++i) {
+    p.mesh.push_back(M_PI / 20 * i);
+    p.guess.push_back({0, 0});
+  }
+  BvpOptions o;
+  o.tolerance = 1e-3;
+  const auto result = solve_bvp(p, o);
+  ASSERT_TRUE(result.ok()) << result.error();
+  double error = 0;
+  for (std::size_t i = 0; i < result->mesh.size(); ++i)
+    error = std::max({error, std::fabs(result->y[i][0] - std::sin(result->mesh[i])),
+                      std::fabs(result->y[i][1] - std::cos(result->mesh[i]))});
+  const auto expected = estimate_error(p, o, *result);
+  ASSERT_TRUE(expected.has_value());
+  EXPECT_NEAR(*expected / error, 1, 0.05) << error;
+  EXPECT_GT(result->memory.count, 0);
+}
+
 TEST(Ode, KnowsItsErrorWithinAFactor) {
   for (const OdeMethod method : {OdeMethod::dormand_prince, OdeMethod::adams, OdeMethod::bdf}) {
     OdeProblem p;

@@ -103,6 +103,45 @@ TEST(SolveCommand, SolvesSystems) {
   EXPECT_LT(number(solved(b), "error_max"), 1e-8);
 }
 
+TEST(SolveCommand, ShowsOrdersOfEveryFamily) {
+  const auto order_of = [](const SolveRequest& r) {
+    const json::Value v = solved(r);
+    const json::Value* rows = v.find("convergence");
+    if (rows == nullptr || rows->as_array()->size() != 4) return 0.0;
+    EXPECT_GT(number(v, "error_estimate"), 0) << r.equation;
+    EXPECT_GT(number(v, "memory_bytes"), 0) << r.equation;
+    return number(rows->as_array()->at(3), "order");
+  };
+  SolveRequest r;
+  r.convergence = 4;
+  r.equation = "heat";
+  r.points = "17x17";
+  r.initial = "sin(pi*x)*sin(pi*y)";
+  r.exact = "exp(-2*pi^2*t)*sin(pi*x)*sin(pi*y)";
+  r.times = "0:0.1:3";
+  EXPECT_NEAR(order_of(r), 2, 0.05);
+  r.method = "sdirk";
+  EXPECT_NEAR(order_of(r), 2, 0.1);
+  SolveRequest ode;
+  ode.convergence = 4;
+  ode.equation = "ode";
+  ode.derivatives = {"x=v", "v=-x"};
+  ode.initial = "x=0,v=1";
+  ode.times = "0:10:21";
+  ode.exact = "sin(t)";
+  EXPECT_NEAR(order_of(ode), 5, 0.3);  // steps are chosen by the error of a step, not by halving
+  SolveRequest bvp;
+  bvp.convergence = 4;
+  bvp.equation = "bvp";
+  bvp.derivatives = {"u=v", "v=-u"};
+  bvp.conditions = {"u_a", "u_b-1"};
+  bvp.points = "9";
+  bvp.domain = "0:pi/2";
+  bvp.exact = "sin(x)";
+  bvp.tolerance = 1e-2;
+  EXPECT_NEAR(order_of(bvp), 4, 0.1);
+}
+
 TEST(SolveCommand, AnswersBadInputWithASentenceAndThePlace) {
   const auto failure = [](auto change) {
     SolveRequest r;
