@@ -42,7 +42,7 @@ bool invert(std::vector<double>& a, std::vector<double>& inverse, std::size_t n)
 }  // namespace
 
 std::vector<double> dense_inverse(const Level<double>& level, bool singular,
-                                  std::vector<std::size_t>& node) {
+                                  std::vector<std::size_t>& node, std::size_t most) {
   const Shape& s = level.shape;
   std::vector<std::size_t> number(s.size(), s.size());
   const auto each = [&](const auto& visit) {
@@ -57,7 +57,7 @@ std::vector<double> dense_inverse(const Level<double>& level, bool singular,
     node.push_back(p);
   });
   const std::size_t n = node.size();
-  if (n == 0 || n > kMostDenseUnknowns) return {};
+  if (n == 0 || n > most) return {};
   std::vector<double> a(n * n, 0.0);
   const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
   each([&](const std::array<int, 3>& at, std::size_t p) {

@@ -63,10 +63,11 @@ inline void for_rows_apart(Workers* workers, std::size_t count, std::size_t reac
 inline constexpr std::size_t kMostDenseUnknowns = 128;
 
 /// The row-major inverse of a level's operator, and the offsets of its unknowns. Empty when there
-/// are more than kMostDenseUnknowns or the operator is singular. `singular`: its nullspace are the
-/// constants; right-hand sides of sum 0 then give solutions of sum 0.
+/// are more than `most` or the operator is singular. `singular`: its nullspace are the constants;
+/// right-hand sides of sum 0 then give solutions of sum 0.
 [[nodiscard]] std::vector<double> dense_inverse(const Level<double>& level, bool singular,
-                                                std::vector<std::size_t>& node);
+                                                std::vector<std::size_t>& node,
+                                                std::size_t most = kMostDenseUnknowns);
 
 /// The last level by its explicit inverse, where that is small and exists.
 template <class T>
