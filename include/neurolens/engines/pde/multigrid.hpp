@@ -5,8 +5,8 @@
 /// jumps on faces in 1-D); coarse operators by series and parallel connection of the fine ones;
 /// red-black smoothing; inner cycles in single precision, the residual that is reported in double.
 /// As a solver or, where that converges slowly, as the preconditioner of conjugate gradients, which
-/// converges for jumps of 1e6 in a. Any number of points. 2-D problems with bounded axes of about
-/// equal spacing take one pass over memory per cycle, on the calling thread.
+/// converges for jumps of 1e6 in a. Any number of points. 2-D and 3-D problems with bounded axes of
+/// about equal spacing take one pass over memory per cycle, in 2-D on the calling thread.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ enum class Cycle : std::uint8_t {
 
 struct MultigridOptions {
   Cycle cycle = Cycle::full;
-  /// Red-black sweeps before and after each coarse correction, 1 to 8 (2-D: twice as many in each
-  /// pass over the finest level, and one more on each side of coarser ones).
+  /// Red-black sweeps before and after each coarse correction, 1 to 8 (where a cycle is one pass:
+  /// twice as many in each pass over the finest level, and one more on each side of coarser ones).
   int smoothing = 1;
   bool conjugate_gradient = true;  ///< false: plain cycles, less memory, fragile at large jumps.
   /// Conjugate gradients begin only once plain cycles turn out to gain less than a factor of 4

@@ -6,6 +6,7 @@
 
 #include "multigrid/general.hpp"
 #include "multigrid/streamed.hpp"
+#include "multigrid/streamed_3d.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 
 namespace neurolens::pde {
@@ -14,6 +15,7 @@ struct MultigridPlan::State {
   EllipticSystem system;
   MultigridOptions options;
   std::unique_ptr<StreamedMultigrid> streamed;  ///< Null when the problem is not of its kind.
+  std::unique_ptr<StreamedMultigrid3> planes;   ///< The same in 3-D.
   mutable std::mutex mutex;
   mutable std::unique_ptr<GeneralMultigrid> general;  ///< Made when first needed.
 
@@ -23,7 +25,8 @@ struct MultigridPlan::State {
       // What cycles of bilinear weights are slow for is left to weights that follow the operator.
       EllipticSystem rough = system;
       rough.contrast = std::numeric_limits<double>::infinity();
-      general = std::make_unique<GeneralMultigrid>(rough, options, streamed->network());
+      general = std::make_unique<GeneralMultigrid>(
+          rough, options, streamed != nullptr ? streamed->network() : planes->network());
     }
     return *general;
   }
@@ -48,10 +51,12 @@ struct MultigridPlan::State {
       NEUROLENS_TRY(face_actions(system, boundary, t, actions));
     }
     report.iterations = 0;
-    if (streamed == nullptr)
+    if (streamed == nullptr && planes == nullptr)
       return solve_generally(source, actions, options.cycle != Cycle::full, u, context, report);
     using Outcome = StreamedMultigrid::Outcome;
-    NEUROLENS_ASSIGN(const Outcome outcome, streamed->solve(source, actions, u, context, report));
+    NEUROLENS_ASSIGN(const Outcome outcome,
+                     streamed != nullptr ? streamed->solve(source, actions, u, context, report)
+                                         : planes->solve(source, actions, u, context, report));
     switch (outcome) {
       case Outcome::exhausted:
         return not_converged(report, options.tolerance);
@@ -87,7 +92,8 @@ Result<std::shared_ptr<const MultigridPlan>> MultigridPlan::make(const Grid& gri
     Network network;
     NEUROLENS_TRY(make_system(grid, boundary, a, c, state->system, network));
     state->streamed = StreamedMultigrid::make(state->system, options, network);
-    if (state->streamed == nullptr)
+    state->planes = StreamedMultigrid3::make(state->system, options, network);
+    if (state->streamed == nullptr && state->planes == nullptr)
       state->general =
           std::make_unique<GeneralMultigrid>(state->system, options, std::move(network));
     return std::shared_ptr<const MultigridPlan>(new MultigridPlan(std::move(state)));
@@ -111,13 +117,15 @@ Status MultigridPlan::solve(const Field& source, const Boundary& boundary, doubl
 
 Bytes MultigridPlan::bytes() const {
   std::size_t total = state_->streamed == nullptr ? 0 : state_->streamed->bytes();
+  if (state_->planes != nullptr) total += state_->planes->bytes();
   const std::lock_guard lock(state_->mutex);
   if (state_->general != nullptr) total += state_->general->bytes();
   return Bytes{static_cast<std::int64_t>(total)};
 }
 
 int MultigridPlan::levels() const {
-  return state_->streamed != nullptr ? state_->streamed->levels() : state_->general->levels();
+  if (state_->streamed != nullptr) return state_->streamed->levels();
+  return state_->planes != nullptr ? state_->planes->levels() : state_->general->levels();
 }
 
 }  // namespace neurolens::pde
