@@ -252,6 +252,34 @@ TEST(Evolve, KeepsTheStatesItReachedWhenStopped) {
   }
 }
 
+// A Robin face of negative ratio feeds what it touches: modes grow, in closed form as step by step.
+TEST(Evolve, ExactMethodsGrowWhereAFaceFeedsThem) {
+  for (const Equation e : {Equation::heat, Equation::wave}) {
+    EvolutionProblem p;
+    p.equation = e;
+    p.grid = Grid::unit(2, 33);
+    p.boundary = Boundary::all({ConditionKind::neumann, 0.0});
+    p.boundary.face[0][1] = {ConditionKind::robin, 0.5, -2, 1};
+    p.initial = formula("1+x*x*y");
+    p.source = formula("1-x");
+    EvolutionOptions o;
+    o.output_times = {0.5, 1};
+    const auto exact = evolve(p, o);
+    ASSERT_TRUE(exact.ok()) << exact.error();
+    EXPECT_EQ(exact->report.method, "exact");
+    EXPECT_LT(*exact->residual_relative, 1e-10);
+    o.method = e == Equation::heat ? TimeMethod::rk4 : TimeMethod::leapfrog;
+    o.step = e == Equation::heat ? 0 : 1e-4;
+    const auto steps = evolve(p, o);
+    ASSERT_TRUE(steps.ok()) << steps.error();
+    const double grown = exact->states[1].at(32, 32);
+    EXPECT_GT(grown, 10);
+    for (std::size_t i = 0; i < exact->states[1].values.size(); ++i)
+      ASSERT_NEAR(exact->states[1].values[i], steps->states[1].values[i], 1e-5 * grown)
+          << to_string(e) << " " << i;
+  }
+}
+
 TEST(Evolve, KeepsTheStartWhenAskedFor) {
   for (const TimeMethod method : {TimeMethod::tr_bdf2, TimeMethod::rk4, TimeMethod::exact}) {
     EvolutionProblem p;

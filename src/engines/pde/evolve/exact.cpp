@@ -5,19 +5,12 @@
 
 #include "direct/direct_solver.hpp"
 #include "evolve/evolution.hpp"
+#include "evolve/modes.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 constexpr std::int64_t kFields = 6;  // at once: f, forcing, speed, start, rate, and f of the check
-
-template <class Apply>
-void each_mode(const Box& b, const Apply& apply) {
-  for (int k = 0; k < b.axis[2].count; ++k)
-    for (int j = 0; j < b.axis[1].count; ++j)
-      for (int i = 0; i < b.axis[0].count; ++i)
-        apply(i, j, k, b.offset(b.axis[0].first + i, b.axis[1].first + j, b.axis[2].first + k));
-}
 
 }  // namespace
 
@@ -77,19 +70,21 @@ Status Evolution::run_exact() {
     for (double& v : f.values) v /= -k;
   }
   BoxData data;
-  Field forcing(problem_.grid);
-  NEUROLENS_TRY(take_forcing(b, k, f, data, forcing));
-  Field speed(problem_.grid);
-  if (wave)
+  Modes modes(*solver, k);
+  modes.forcing = Field(problem_.grid);
+  NEUROLENS_TRY(take_forcing(b, k, f, data, modes.forcing));
+  modes.start = u_;
+  if (wave) {
+    modes.speed = Field(problem_.grid);
     if (Status s = problem_.initial_velocity.fill(problem_.grid, whole(problem_.grid),
-                                                  options_.start, speed.values.data());
+                                                  options_.start, modes.speed.values.data());
         !s.ok())
       return s.error().at("initial velocity");
-  Field start = u_;
+  }
   {
     Phase p = phase("transform");
-    std::vector<Field*> fields{&start, &forcing};
-    if (wave) fields.push_back(&speed);
+    std::vector<Field*> fields{&modes.start, &modes.forcing};
+    if (wave) fields.push_back(&modes.speed);
     for (Field* field : fields) {
       solver->expand(field->values.data(), pool);
       p.add(solver->transform_cost());
@@ -104,40 +99,18 @@ Status Evolution::run_exact() {
       keep(time);
       continue;
     }
-    double energy0 = 0;
-    double energy1 = 0;
     {
-      // A call of exp, expm1, sin or cos counts as one operation.
-      const Phase p = phase("modes", wave ? 24 : 10, wave ? 4 : 3);
-      each_mode(b, [&](int i, int j, int m, std::size_t at) {
-        const double lambda = -k * std::min(0.0, solver->eigenvalue(i, j, m));  // >= 0
-        const double g = forcing.values[at];
-        const double u0 = start.values[at];
-        double& u = u_.values[at];
-        if (!wave) {
-          const double decay = std::exp(-lambda * t);
-          u = decay * u0 + g * (lambda * t > 1e-12 ? -std::expm1(-lambda * t) / lambda : t);
-          rate.values[at] = decay * (g - lambda * u0);
-          return;
-        }
-        const double w = std::sqrt(lambda);
-        const double v0 = speed.values[at];
-        double v = 0;
-        if (w * t > 1e-9) {
-          const double rest = g / lambda;
-          u = rest + (u0 - rest) * std::cos(w * t) + v0 / w * std::sin(w * t);
-          v = -(u0 - rest) * w * std::sin(w * t) + v0 * std::cos(w * t);
-        } else {
-          u = u0 + v0 * t + g * t * t / 2;
-          v = v0 + g * t;
-        }
-        rate.values[at] = g - lambda * u;
-        energy0 += v0 * v0 + lambda * u0 * u0 - 2 * g * u0;
-        energy1 += v * v + lambda * u * u - 2 * g * u;
-      });
+      // A call of sqrt, sin or cos counts as one operation; exponentials are of the axes' modes.
+      const Phase p = phase("modes", wave ? 24 : 3, wave ? 4 : 3);
+      Field* const checked = last ? &rate : nullptr;
+      if (wave) {
+        const ModeEnergy energy = modes.wave(t, u_, checked, pool);
+        result_.energy_start = energy.start / 2;
+        result_.energy_end = energy.now / 2;
+      } else {
+        modes.heat(t, u_, checked, pool);
+      }
     }
-    result_.energy_start = energy0 / 2;
-    result_.energy_end = energy1 / 2;
     {
       Phase p = phase("transform");
       solver->collapse(u_.values.data(), pool);

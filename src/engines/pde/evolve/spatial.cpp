@@ -251,8 +251,9 @@ void SpatialOperator::add_fluxes(const Row& row, double* out) const {
 Status SpatialOperator::diffusion(const Field& u, double t, Field& out) const {
   // Per axis: two differences, two products and two sums; one of each less for one constant k.
   const Grid& g = problem_->grid;
-  const Phase phase(context_.observer, "right-hand side",
-                    per_point((variable_ ? 6 : 5) * g.dimensions, 3 + (variable_ ? g.dimensions : 0)));
+  const Phase phase(
+      context_.observer, "right-hand side",
+      per_point((variable_ ? 6 : 5) * g.dimensions, 3 + (variable_ ? g.dimensions : 0)));
   NEUROLENS_TRY(refresh(t));
   const int n = g.intervals(0);
   each_row(u, true, out, [&](const Row& row, double* to) {
