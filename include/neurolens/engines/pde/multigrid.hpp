@@ -49,7 +49,8 @@ class MultigridPlan {
   MultigridPlan& operator=(const MultigridPlan&) = delete;
 
   /// Solves for `u`, whose content is the first guess unless the cycle is `full`. Fills iterations,
-  /// residual and nullspace fields of `report`. Errors: check_failed when the tolerance was not met
+  /// residual and nullspace fields of `report`; where rounding alone keeps the residual above the
+  /// tolerance, `details` says so. Errors: check_failed when the tolerance was not met otherwise
   /// (`u` then holds the best so far), refused for contradicting Neumann data, out_of_range for bad
   /// data.
   Status solve(const Field& source, const Boundary& boundary, double t, Field& u,

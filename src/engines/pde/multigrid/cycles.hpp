@@ -62,19 +62,27 @@ inline void for_rows_apart(Workers* workers, std::size_t count, std::size_t reac
 
 inline constexpr std::size_t kMostDenseUnknowns = 128;
 
+struct DenseOptions {
+  bool singular = false;  ///< The nullspace are the constants, and right-hand sides sum to 0.
+  /// Singular: solutions have a zero, which rounds less where coefficients lie far apart, instead
+  /// of the sum 0.
+  bool pinned = false;
+  double least_pivot = 1e-5;  ///< Of the largest entry; smaller pivots count as 0.
+  std::size_t most = kMostDenseUnknowns;
+};
 /// The row-major inverse of a level's operator, and the offsets of its unknowns. Empty when there
-/// are more than `most` or the operator is singular. `singular`: its nullspace are the constants;
-/// right-hand sides of sum 0 then give solutions of sum 0.
-[[nodiscard]] std::vector<double> dense_inverse(const Level<double>& level, bool singular,
+/// are too many or the operator is singular beyond its constants.
+[[nodiscard]] std::vector<double> dense_inverse(const Level<double>& level,
                                                 std::vector<std::size_t>& node,
-                                                std::size_t most = kMostDenseUnknowns);
+                                                const DenseOptions& options);
 
 /// The last level by its explicit inverse, where that is small and exists.
 template <class T>
 class CoarsestSolver {
  public:
-  /// Leaves the solver empty when there are too many unknowns or the level is singular.
-  void prepare(const Level<double>& level);
+  /// Leaves the solver empty when there are too many unknowns or the level is singular beyond its
+  /// constants, which `singular` announces.
+  void prepare(const Level<double>& level, bool singular);
   /// False when empty: smooth instead. Overwrites u.
   bool solve(const T* f, T* u) const {
     if (node_.empty()) return false;

@@ -11,16 +11,51 @@ namespace {
 
 constexpr int kMostRounds = 4;
 
+// The network that made a level. What remains of a diagonal beside its faces is the node's own
+// unless it is the rounding of their sum.
+Network network_of(const Level<double>& level) {
+  Network network;
+  const Shape& s = network.shape = level.shape;
+  for (int a = 0; a < s.dimensions; ++a) network.face[index(a)] = level.face[index(a)];
+  network.extra.assign(s.size(), 0.0);
+  network.fixed.assign(s.size(), 0);
+  const std::array<std::size_t, 3> step{1, s.row_stride(), s.plane_stride()};
+  for (int k = 0; k < s.n[2]; ++k)
+    for (int j = 0; j < s.n[1]; ++j)
+      for (int i = 0; i < s.n[0]; ++i) {
+        const std::size_t p = s.at(i, j, k);
+        const double diagonal = level.diagonal[p];
+        network.fixed[p] = diagonal == 0 ? 1 : 0;
+        double rest = diagonal;
+        for (int a = 0; a < s.dimensions; ++a)
+          rest -= level.face[index(a)][p] + level.face[index(a)][p - step[index(a)]];
+        network.extra[p] = rest > 1e-14 * diagonal ? rest : 0.0;
+      }
+  return network;
+}
+
 }  // namespace
 
 GeneralMultigrid::GeneralMultigrid(const EllipticSystem& system, const MultigridOptions& options,
                                    Network network)
     : system_(system), options_(options), fine_(make_level<double>(network)) {
   narrow_ = system.contrast <= kMostContrastF32;
-  if (narrow_)
+  if (narrow_) {
     add_levels(f32_, std::move(network));
-  else
-    add_levels(f64_, std::move(network));
+  } else {
+    wide_ = std::make_unique<Hierarchy<double>>();
+    add_levels(*wide_, std::move(network));
+  }
+}
+
+const Hierarchy<double>& GeneralMultigrid::wide() const {
+  const std::lock_guard lock(wide_mutex_);
+  if (wide_ == nullptr) {
+    auto levels = std::make_unique<Hierarchy<double>>();
+    add_levels(*levels, network_of(fine_));
+    wide_ = std::move(levels);
+  }
+  return *wide_;
 }
 
 template <class T>
@@ -35,7 +70,7 @@ void GeneralMultigrid::add_levels(Hierarchy<T>& levels, Network network) const {
     Network coarse;
     std::array<AxisMap, 3> map;
     if (!coarsen(network, h, coarse, map)) {
-      levels.coarsest.prepare(make_level<double>(network));
+      levels.coarsest.prepare(make_level<double>(network), system_.nullspace);
       return;
     }
     for (std::size_t a = 0; a < 3; ++a)
@@ -60,10 +95,11 @@ std::unique_ptr<GeneralMultigrid::Work> GeneralMultigrid::take_work(Workers* wor
     if (narrow_)
       w->f32 = f32_.make_vectors();
     else
-      w->f64 = f64_.make_vectors();
+      w->f64 = wide_->make_vectors();
     // Ghosts and padding are zero from here on: kernels read them.
     for (auto* v : {&w->x, &w->b, &w->p, &w->q, &w->known}) v->assign(fine_.shape.size(), 0.0);
   }
+  w->narrow = narrow_;
   w->workers = w->f32.workers = w->f64.workers = workers;
   return w;
 }
@@ -174,6 +210,7 @@ Status GeneralMultigrid::solve(const Field& source, const std::vector<FaceAction
   work.from_guess = from_guess;
   Status outcome;
   int iterations = 0;
+  bool renewed = false;
   // Conjugate gradients renew their residual, which drifts away from that of x by what large
   // residuals on the way were rounded by: they begin again until the residual of x itself will do.
   for (int round = 0; round < kMostRounds; ++round) {
@@ -187,13 +224,17 @@ Status GeneralMultigrid::solve(const Field& source, const std::vector<FaceAction
     iterations += report.iterations;
     const auto n = static_cast<std::int64_t>(fine_.shape.nodes());
     phase.add({Flops{report.iterations * n * 90}, Bytes{report.iterations * n * 180}});
-    const bool renewed = report.method == "pcg" && report.iterations > 0;
+    renewed = report.method == "pcg" && report.iterations > 0;
     if (round > 0) report.method = before;
     if (!outcome.ok() || !renewed) break;
     copy_out(work, u);
     work.from_guess = true;
   }
   report.iterations = iterations;
+  if (outcome.ok() && renewed) {  // what is reported is the residual of x, not the renewed one
+    NEUROLENS_TRY(right_side(source, actions, u, work, report));
+    outcome = check_answer(work, report);
+  }
   if (system_.nullspace) remove_mean(work.x);
   copy_out(work, u);
   if (outcome.ok()) give_back(std::move(taken));
@@ -203,12 +244,14 @@ Status GeneralMultigrid::solve(const Field& source, const std::vector<FaceAction
 std::size_t GeneralMultigrid::bytes() const {
   std::size_t total = fine_.bytes();
   for (const auto& level : f32_.levels) total += level.bytes();
-  for (const auto& level : f64_.levels) total += level.bytes();
+  const std::lock_guard lock(wide_mutex_);
+  if (wide_ != nullptr)
+    for (const auto& level : wide_->levels) total += level.bytes();
   return total;
 }
 
 int GeneralMultigrid::levels() const {
-  return static_cast<int>(std::max(f32_.levels.size(), f64_.levels.size()));
+  return static_cast<int>(narrow_ ? f32_.levels.size() : wide_->levels.size());
 }
 
 }  // namespace neurolens::pde

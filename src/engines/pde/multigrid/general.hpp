@@ -18,6 +18,10 @@ namespace neurolens::pde {
 inline constexpr double kMostContrastF32 = 1e3;
 /// Gain of a cycle below which conjugate gradients take over.
 inline constexpr double kSlowestGain = 4;
+/// Conjugate gradients around single precision cycles that gain less than this in so many steps go
+/// on around cycles in double precision, whose weights follow the operator.
+inline constexpr double kLeastNarrowGain = 30;
+inline constexpr int kNarrowSteps = 6;
 inline constexpr std::size_t kMostSpare = 2;  ///< Sets of vectors kept for solves to come.
 
 /// Immutable in use; keeps the vectors of solves that ended.
@@ -36,6 +40,7 @@ class GeneralMultigrid {
     Hierarchy<float>::Vectors f32;
     Hierarchy<double>::Vectors f64;
     AlignedVector<double> x, b, p, q, known;
+    bool narrow = true;  ///< Cycles of this solve are in single precision.
     Workers* workers = nullptr;
     bool from_guess = false;
   };
@@ -45,11 +50,22 @@ class GeneralMultigrid {
     double rz_old = 0, alpha_old = 0;
     double cycle_unit = 1;
     bool correcting = true;
+    double mark = 0;  ///< Residual at the last look at how fast narrow conjugate gradients are.
+    int since_mark = 0;
     std::vector<double> part;  ///< Sums and maxima of pieces.
   };
 
   template <class T>
   void add_levels(Hierarchy<T>& levels, Network network) const;
+  /// The hierarchy in double precision, made when first needed.
+  [[nodiscard]] const Hierarchy<double>& wide() const;
+  void widen(Work& work, Progress& now) const;
+  /// Takes the residual of x anew. Errors: check_failed when it exceeds both tolerance and
+  /// rounding.
+  Status check_answer(Work& work, Report& report) const;
+  /// Singular problems: takes the plain mean out of a vector of the finest level.
+  template <class T>
+  void remove_constant(const Work& work, Progress& now, AlignedVector<T>& v) const;
   [[nodiscard]] std::unique_ptr<Work> take_work(Workers* workers) const;
   void give_back(std::unique_ptr<Work> work) const;
   [[nodiscard]] static Workers* workers_for(const Shape& shape, const Work& work) {
@@ -94,9 +110,10 @@ class GeneralMultigrid {
   EllipticSystem system_;
   MultigridOptions options_;
   Level<double> fine_;
-  bool narrow_ = true;  ///< Cycles in single precision.
+  bool narrow_ = true;  ///< Cycles begin in single precision.
   Hierarchy<float> f32_;
-  Hierarchy<double> f64_;
+  mutable std::mutex wide_mutex_;
+  mutable std::unique_ptr<Hierarchy<double>> wide_;
   // Vectors of solves that ended, for the next one: fresh memory costs more than a cycle.
   mutable std::mutex spare_mutex_;
   mutable std::vector<std::unique_ptr<Work>> spare_;

@@ -87,18 +87,41 @@ double GeneralMultigrid::correct(Work& work, Progress& now, bool first) const {
   return *std::max_element(now.part.begin(), now.part.end());
 }
 
+// Rounding feeds the nullspace: A times a large constant is noise instead of 0.
+template <class T>
+void GeneralMultigrid::remove_constant(const Work& work, Progress& now, AlignedVector<T>& v) const {
+  const Shape& s = fine_.shape;
+  const auto n = index(s.n[0]);
+  std::fill(now.part.begin(), now.part.end(), 0.0);
+  rows(work, [&](std::size_t piece, int j, int k) {
+    const T* row = v.data() + s.at(0, j, k);
+    for (std::size_t i = 0; i < n; ++i) now.part[piece] += static_cast<double>(row[i]);
+  });
+  double mean = 0;
+  for (const double sum : now.part) mean += sum;
+  mean /= static_cast<double>(s.nodes());
+  rows(work, [&](std::size_t, int j, int k) {
+    T* row = v.data() + s.at(0, j, k);
+    for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<T>(static_cast<double>(row[i]) - mean);
+  });
+}
+
 // One step of conjugate gradients, or of plain correction in double precision.
 double GeneralMultigrid::conjugate_step(Work& work, Progress& now, bool first) const {
   const Shape& s = fine_.shape;
   const auto n = index(s.n[0]);
   const double unit = now.largest;
   std::vector<double>& part = now.part;
-  if (narrow_)
+  if (system_.nullspace) remove_constant(work, now, work.b);
+  if (work.narrow) {
     precondition(f32_, work.f32, work, unit, first);
-  else
-    precondition(f64_, work.f64, work, unit, first);
+    if (system_.nullspace) remove_constant(work, now, work.f32.u[0]);
+  } else {
+    precondition(wide(), work.f64, work, unit, first);
+    if (system_.nullspace) remove_constant(work, now, work.f64.u[0]);
+  }
   const auto with_z = [&](std::size_t at, const auto& use) {
-    if (narrow_)
+    if (work.narrow)
       use(work.f32.u[0].data() + at);
     else
       use(work.f64.u[0].data() + at);
@@ -181,7 +204,7 @@ void GeneralMultigrid::begin(Work& work, Progress& now) const {
   if (!work.from_guess) now.scale = now.largest;
   std::swap(work.b, work.q);
   if (now.scale == 0) now.scale = 1;
-  now.correcting = narrow_ && (options_.cycles_first || !options_.conjugate_gradient);
+  now.correcting = work.narrow && (options_.cycles_first || !options_.conjugate_gradient);
 }
 
 // The residual cannot be told from zero below the rounding errors of A u itself.
@@ -190,6 +213,24 @@ double GeneralMultigrid::rounding_floor(const Work& work) const {
   for (std::size_t i = 0; i < work.x.size(); ++i)
     most = std::max(most, fine_.diagonal[i] * std::fabs(work.x[i]));
   return 16 * 2.2e-16 * most;
+}
+
+// Goes on from x with cycles in double precision.
+void GeneralMultigrid::widen(Work& work, Progress& now) const {
+  const Hierarchy<double>& levels = wide();
+  if (work.f64.u.empty()) work.f64 = levels.make_vectors();
+  work.f64.workers = work.workers;
+  work.narrow = false;
+  now.rz_old = now.alpha_old = 0;
+}
+
+Status GeneralMultigrid::check_answer(Work& work, Report& report) const {
+  Progress now;
+  begin(work, now);
+  report.residual_relative = now.largest / now.scale;
+  if (report.residual_relative <= options_.tolerance || now.largest <= rounding_floor(work))
+    return {};
+  return not_converged(report, options_.tolerance);
 }
 
 Status GeneralMultigrid::iterate(Work& work, const Attention& attention, Report& report) const {
@@ -209,11 +250,21 @@ Status GeneralMultigrid::iterate(Work& work, const Attention& attention, Report&
       now.largest = correct(work, now, first);
       const bool slow = !first && before < kSlowestGain * now.largest;
       now.correcting = !options_.conjugate_gradient || !slow;
+      if (!now.correcting && system_.nullspace) remove_constant(work, now, work.x);
       continue;
     }
     report.method = options_.conjugate_gradient ? "pcg" : "multigrid";
+    if (now.since_mark == 0) now.mark = now.largest;
     now.largest = conjugate_step(work, now, first);
-    if (now.alpha_old == 0 && now.largest > goal) report.iterations = options_.max_iterations - 1;
+    const bool stuck = now.alpha_old == 0 && now.largest > goal;
+    if (work.narrow) {
+      const bool slow =
+          ++now.since_mark == kNarrowSteps && now.mark < kLeastNarrowGain * now.largest;
+      if (now.since_mark == kNarrowSteps) now.since_mark = 0;
+      if (stuck || slow) widen(work, now);
+    } else if (stuck) {
+      report.iterations = options_.max_iterations - 1;
+    }
   }
   report.residual_relative = now.largest / now.scale;
   return {};

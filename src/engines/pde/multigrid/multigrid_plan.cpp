@@ -109,7 +109,13 @@ Status MultigridPlan::solve(const Field& source, const Boundary& boundary, doubl
   if (!(source.grid == grid) || !(u.grid == grid))
     return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
   try {
-    return state_->solve(source, boundary, t, u, context, report);
+    const Status solved = state_->solve(source, boundary, t, u, context, report);
+    const double tolerance = state_->options.tolerance;
+    if (solved.ok() && report.residual_relative > tolerance)
+      report.details += fmt::format(
+          "; the tolerance {:.2g} is out of reach: rounding of the equations' terms leaves {:.2g}",
+          tolerance, report.residual_relative);
+    return solved;
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the multigrid vectors ran out.", ""};
   }

@@ -149,7 +149,8 @@ std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSyste
   for (std::size_t a = 0; a < 3; ++a)
     for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_cubic(x[a], a, l);
   std::vector<std::size_t> node;
-  const auto inverse = dense_inverse(make_level<double>(*finer), system.nullspace, node, kMostLast);
+  const auto inverse = dense_inverse(make_level<double>(*finer), node,
+                                     {.singular = system.nullspace, .most = kMostLast});
   if (inverse.empty() || node.size() != plan->levels_.back().unknowns()) return nullptr;
   const std::size_t n = plan->dense_count_ = node.size();
   plan->dense_stride_ = (n + kPad - 1) / kPad * kPad;

@@ -141,7 +141,8 @@ std::unique_ptr<StreamedMultigrid> StreamedMultigrid::make(const EllipticSystem&
   for (std::size_t a = 0; a < 2; ++a)
     for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_cubic(x[a], a, l);
   std::vector<std::size_t> node;
-  const auto inverse = dense_inverse(make_level<double>(*finer), system.nullspace, node);
+  const auto inverse =
+      dense_inverse(make_level<double>(*finer), node, {.singular = system.nullspace});
   if (inverse.empty() || node.size() != unknowns()) return nullptr;
   const std::size_t n = plan->dense_count_ = node.size();
   plan->dense_stride_ = (n + kPad - 1) / kPad * kPad;
