@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/pointwise.hpp"
 #include "neurolens/base/hash.hpp"
@@ -12,8 +13,20 @@
 namespace neurolens::pde {
 namespace {
 
-Status check_finite(const Grid& grid, const Region& region, const double* values) {
-  if (kernels::all_finite(region.size(), values)) return {};
+constexpr std::size_t kSlab = 16384;  // numbers in double precision on their way to single
+
+bool all_finite(std::size_t n, const double* values) {
+  return kernels::all_finite(n, values);
+}
+bool all_finite(std::size_t n, const float* values) {
+  unsigned bad = 0;  // x - x is 0 for finite x and NaN otherwise
+  for (std::size_t i = 0; i < n; ++i) bad |= values[i] - values[i] == 0 ? 0U : 1U;
+  return bad == 0;
+}
+
+template <class T>
+Status check_finite(const Grid& grid, const Region& region, const T* values) {
+  if (all_finite(region.size(), values)) return {};
   std::size_t at = 0;
   for (int z = region.first[2]; z <= region.last[2]; ++z)
     for (int y = region.first[1]; y <= region.last[1]; ++y)
@@ -22,9 +35,13 @@ Status check_finite(const Grid& grid, const Region& region, const double* values
           std::string where = fmt::format("x={:.6g}", grid.coordinate(0, x));
           if (grid.dimensions > 1) where += fmt::format(" y={:.6g}", grid.coordinate(1, y));
           if (grid.dimensions > 2) where += fmt::format(" z={:.6g}", grid.coordinate(2, z));
-          return Error{Errc::out_of_range,
-                       fmt::format("The value is {}; all data must be finite numbers.", values[at]),
-                       where};
+          return Error{
+              Errc::out_of_range,
+              fmt::format("The value is {}{}; all data must be finite numbers.", values[at],
+                          std::is_same_v<T, float> && std::isinf(values[at])
+                              ? " in single precision (largest: 3.4e38)"
+                              : ""),
+              where};
         }
   return {};
 }
@@ -81,7 +98,31 @@ Result<ScalarData> ScalarData::parse(std::string_view text) {
   return ScalarData(std::move(expression));
 }
 
-Status ScalarData::fill(const Grid& grid, const Region& region, double t, double* out) const {
+ScalarData ScalarData::array(std::vector<float> values) {
+  ScalarData result;
+  result.data_ = std::make_shared<const std::vector<float>>(std::move(values));
+  return result;
+}
+
+// Arrays only.
+template <class T>
+Status ScalarData::copy_array(std::size_t needed, T* out) const {
+  const auto copy = [&](const auto& values) -> Status {
+    if (values.size() != needed)
+      return Error{Errc::bad_request,
+                   fmt::format("An array of {} numbers was given where {} are needed.",
+                               values.size(), needed),
+                   ""};
+    std::transform(values.begin(), values.end(), out,
+                   [](auto value) { return static_cast<T>(value); });
+    return {};
+  };
+  if (const auto* single = std::get_if<ArrayF32>(&data_)) return copy(**single);
+  return copy(*std::get<Array>(data_));
+}
+
+// All data but their being finite.
+Status ScalarData::evaluate(const Grid& grid, const Region& region, double t, double* out) const {
   if (const auto* number = std::get_if<double>(&data_)) {
     std::fill_n(out, region.size(), *number);
   } else if (const auto* expression = std::get_if<Expression>(&data_)) {
@@ -89,14 +130,38 @@ Status ScalarData::fill(const Grid& grid, const Region& region, double t, double
   } else if (const auto* function = std::get_if<Function>(&data_)) {
     fill_function(*function, grid, region, t, out);
   } else {
-    const auto& values = *std::get<Array>(data_);
-    if (values.size() != region.size())
-      return Error{Errc::bad_request,
-                   fmt::format("An array of {} numbers was given where {} are needed.",
-                               values.size(), region.size()),
-                   ""};
-    std::copy(values.begin(), values.end(), out);
+    return copy_array(region.size(), out);
   }
+  return {};
+}
+
+Status ScalarData::fill(const Grid& grid, const Region& region, double t, double* out) const {
+  NEUROLENS_TRY(evaluate(grid, region, t, out));
+  return check_finite(grid, region, out);
+}
+
+Status ScalarData::fill(const Grid& grid, const Region& region, double t, float* out) const {
+  if (!is_function()) {
+    NEUROLENS_TRY(copy_array(region.size(), out));
+    return check_finite(grid, region, out);
+  }
+  // Slab by slab, so that numbers in double precision never leave the cache.
+  const auto count = [&](std::size_t a) {
+    return static_cast<std::size_t>(region.last[a] - region.first[a] + 1);
+  };
+  const int rows = static_cast<int>(std::max<std::size_t>(1, kSlab / count(0)));
+  std::vector<double> wide(count(0) * std::min(count(1), static_cast<std::size_t>(rows)));
+  float* at = out;
+  for (int z = region.first[2]; z <= region.last[2]; ++z)
+    for (int y = region.first[1]; y <= region.last[1]; y += rows) {
+      Region slab = region;
+      slab.first[1] = y;
+      slab.last[1] = std::min(region.last[1], y + rows - 1);
+      slab.first[2] = slab.last[2] = z;
+      NEUROLENS_TRY(evaluate(grid, slab, t, wide.data()));
+      at = std::transform(wide.data(), wide.data() + slab.size(), at,
+                          [](double value) { return static_cast<float>(value); });
+    }
   return check_finite(grid, region, out);
 }
 
@@ -125,7 +190,7 @@ bool ScalarData::depends_on_time() const {
 }
 
 bool ScalarData::is_function() const {
-  return !std::holds_alternative<Array>(data_);
+  return !std::holds_alternative<Array>(data_) && !std::holds_alternative<ArrayF32>(data_);
 }
 
 double ScalarData::at(const Point& p) const {
@@ -143,6 +208,9 @@ std::string ScalarData::key() const {
   if (const auto* values = std::get_if<Array>(&data_))
     return sha256(
         {reinterpret_cast<const char*>((*values)->data()), (*values)->size() * sizeof(double)});
+  if (const auto* values = std::get_if<ArrayF32>(&data_))
+    return "f32 " + sha256({reinterpret_cast<const char*>((*values)->data()),
+                            (*values)->size() * sizeof(float)});
   return "";
 }
 

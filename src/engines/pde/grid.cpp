@@ -10,7 +10,24 @@ namespace neurolens::pde {
 namespace {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr double kMostPoints = 1.1e12;
+
+template <class T>
+Result<BasicField<T>> make(const Grid& grid) {
+  NEUROLENS_TRY(check(grid));
+  try {
+    return BasicField<T>(grid);
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory,
+                 fmt::format("A grid of {} points needs {:.1f} GB for one array.", grid.text(),
+                             static_cast<double>(grid.size() * sizeof(T)) * 1e-9),
+                 ""};
+  }
+}
 }  // namespace
+
+std::string_view to_string(Precision precision) {
+  return precision == Precision::f32 ? "f32" : "f64";
+}
 
 Status check(const Grid& grid) {
   if (grid.dimensions < 1 || grid.dimensions > 3)
@@ -108,15 +125,10 @@ Field to_f64(const FieldF32& field) {
 }
 
 Result<Field> make_field(const Grid& grid) {
-  NEUROLENS_TRY(check(grid));
-  try {
-    return Field(grid);
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory,
-                 fmt::format("A grid of {} points needs {:.1f} GB for one array.", grid.text(),
-                             static_cast<double>(grid.size()) * 8e-9),
-                 ""};
-  }
+  return make<double>(grid);
+}
+Result<FieldF32> make_field_f32(const Grid& grid) {
+  return make<float>(grid);
 }
 
 }  // namespace neurolens::pde

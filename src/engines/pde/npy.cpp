@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "neurolens/engines/pde/field_io.hpp"
@@ -9,13 +10,8 @@ namespace {
 
 constexpr std::size_t kMostAxes = 64;  // NumPy's own limit
 
-}  // namespace
-
-std::string to_npy(const Field& field) {
-  return to_npy(std::span<const Field>(&field, 1));
-}
-
-std::string to_npy(std::span<const Field> fields) {
+template <class T>
+std::string write(std::span<const BasicField<T>> fields) {
   if (fields.empty()) return {};
   const Grid& grid = fields.front().grid;
   std::string shape = fields.size() > 1 ? fmt::format("{}, ", fields.size()) : "";
@@ -23,21 +19,35 @@ std::string to_npy(std::span<const Field> fields) {
     shape += fmt::format("{}, ", grid.points[static_cast<std::size_t>(a)]);
   shape.resize(shape.size() - (grid.dimensions > 1 || fields.size() > 1 ? 2 : 1));
   std::string header =
-      fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape);
+      fmt::format("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({}), }}", sizeof(T), shape);
   header.append(64 - (10 + header.size() + 1) % 64, ' ');
   header += '\n';
   std::string bytes("\x93NUMPY\x01\x00", 8);
   bytes += static_cast<char>(header.size() & 0xFF);
   bytes += static_cast<char>(header.size() >> 8);
   bytes += header;
-  for (const Field& field : fields) {
+  for (const BasicField<T>& field : fields) {
     bytes.append(reinterpret_cast<const char*>(field.values.data()),
-                 field.values.size() * sizeof(double));
+                 field.values.size() * sizeof(T));
   }
   return bytes;
 }
 
-Result<NpyArray> from_npy(std::string_view bytes) {
+// Numbers stored as S. False: a finite one is too large for T.
+template <class S, class T>
+bool copy_numbers(std::string_view data, std::vector<T>& out) {
+  bool fits = true;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    S value{};
+    std::memcpy(&value, data.data() + sizeof(S) * i, sizeof(S));
+    out[i] = static_cast<T>(value);
+    fits = fits && std::isfinite(out[i]) == std::isfinite(value);
+  }
+  return fits;
+}
+
+template <class T>
+Result<BasicNpyArray<T>> read(std::string_view bytes) {
   const Error broken{Errc::parse_error, "This is not an .npy file, or it is truncated.", ""};
   if (bytes.size() < 12 || bytes.substr(0, 6) != std::string_view("\x93NUMPY", 6)) return broken;
   const auto byte = [&](std::size_t i) {
@@ -54,7 +64,8 @@ Result<NpyArray> from_npy(std::string_view bytes) {
     return Error{Errc::refused,
                  "Only little-endian floating-point numbers ('<f8', '<f4') can be read.", ""};
   const bool fortran = header.find("'fortran_order': True") != std::string_view::npos;
-  NpyArray result;
+  BasicNpyArray<T> result;
+  result.stored = f8 ? Precision::f64 : Precision::f32;
   const std::size_t open = header.find('(');
   const std::size_t close = header.find(')', open);
   if (open == std::string_view::npos || close == std::string_view::npos) return broken;
@@ -82,16 +93,11 @@ Result<NpyArray> from_npy(std::string_view bytes) {
   const std::string_view data = bytes.substr(start + length);
   if (total * static_cast<double>(width) != static_cast<double>(data.size())) return broken;
   const std::size_t count = data.size() / width;
-  std::vector<double> flat(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (f8) {
-      std::memcpy(&flat[i], data.data() + 8 * i, 8);
-    } else {
-      float f = 0;
-      std::memcpy(&f, data.data() + 4 * i, 4);
-      flat[i] = static_cast<double>(f);
-    }
-  }
+  std::vector<T> flat(count);
+  if (!(f8 ? copy_numbers<double>(data, flat) : copy_numbers<float>(data, flat)))
+    return Error{Errc::out_of_range,
+                 "The array has numbers beyond the range of single precision (largest: 3.4e38).",
+                 ""};
   if (!fortran || result.shape.size() < 2) {
     result.values = std::move(flat);
     return result;
@@ -108,6 +114,28 @@ Result<NpyArray> from_npy(std::string_view bytes) {
     }
   }
   return result;
+}
+
+}  // namespace
+
+std::string to_npy(const Field& field) {
+  return write(std::span<const Field>(&field, 1));
+}
+std::string to_npy(const FieldF32& field) {
+  return write(std::span<const FieldF32>(&field, 1));
+}
+std::string to_npy(std::span<const Field> fields) {
+  return write(fields);
+}
+std::string to_npy(std::span<const FieldF32> fields) {
+  return write(fields);
+}
+
+Result<NpyArray> from_npy(std::string_view bytes) {
+  return read<double>(bytes);
+}
+Result<NpyArrayF32> from_npy_f32(std::string_view bytes) {
+  return read<float>(bytes);
 }
 
 }  // namespace neurolens::pde

@@ -44,12 +44,17 @@ class ScalarData {
   ScalarData(Function function) : data_(std::move(function)) {}  // NOLINT
   /// One number per point of the region that it will be asked for, x fastest.
   [[nodiscard]] static ScalarData array(std::vector<double> values);
+  /// The same, kept in single precision.
+  [[nodiscard]] static ScalarData array(std::vector<float> values);
   /// A formula in x, y, z, t. Errors: as Expression::parse.
   [[nodiscard]] static Result<ScalarData> parse(std::string_view text);
 
   /// Writes region.size() numbers, x fastest. Errors: bad_request (an array of another size),
   /// out_of_range (a value is not finite; `where` says at which point).
   Status fill(const Grid& grid, const Region& region, double t, double* out) const;
+  /// The same, rounded to single precision; no copy in double precision is made. Errors besides:
+  /// out_of_range for a value beyond 3.4e38.
+  Status fill(const Grid& grid, const Region& region, double t, float* out) const;
 
   /// The value, where it is plain from the data that it is the same at all points and times.
   [[nodiscard]] std::optional<double> constant() const;
@@ -68,7 +73,12 @@ class ScalarData {
 
  private:
   using Array = std::shared_ptr<const std::vector<double>>;
-  std::variant<double, Expression, Function, Array> data_ = 0.0;
+  using ArrayF32 = std::shared_ptr<const std::vector<float>>;
+  template <class T>
+  Status copy_array(std::size_t needed, T* out) const;
+  Status evaluate(const Grid& grid, const Region& region, double t, double* out) const;
+
+  std::variant<double, Expression, Function, Array, ArrayF32> data_ = 0.0;
 };
 
 /// What holds on a face.

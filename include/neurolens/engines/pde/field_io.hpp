@@ -12,19 +12,29 @@
 
 namespace neurolens::pde {
 
-/// The bytes of an .npy file (format 1.0, '<f8', C order): shape (nz,) (ny,) nx.
+/// The bytes of an .npy file (format 1.0, '<f8' or '<f4' as the field is, C order): shape (nz,)
+/// (ny,) nx.
 [[nodiscard]] std::string to_npy(const Field& field);
+[[nodiscard]] std::string to_npy(const FieldF32& field);
 /// Fields of one grid as one array: shape (count,) (nz,) (ny,) nx; a single field as itself. None:
 /// an empty text.
 [[nodiscard]] std::string to_npy(std::span<const Field> fields);
+[[nodiscard]] std::string to_npy(std::span<const FieldF32> fields);
 /// Numbers of an .npy file ('<f8' or '<f4', either order) with its shape, slowest axis first, C
 /// order.
-struct NpyArray {
+template <class T>
+struct BasicNpyArray {
   std::vector<std::size_t> shape;
-  std::vector<double> values;
+  std::vector<T> values;
+  Precision stored = Precision::f64;  ///< As what the file held them.
 };
+using NpyArray = BasicNpyArray<double>;
+using NpyArrayF32 = BasicNpyArray<float>;
 /// Errors: parse_error (not such a file, truncated), refused (another type of number), too_large.
 [[nodiscard]] Result<NpyArray> from_npy(std::string_view bytes);
+/// The same in single precision: '<f4' as it is, '<f8' rounded. Errors besides: out_of_range for a
+/// finite number beyond 3.4e38.
+[[nodiscard]] Result<NpyArrayF32> from_npy_f32(std::string_view bytes);
 
 /// Looks of a plot.
 struct PlotOptions {

@@ -10,6 +10,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "neurolens/base/result.hpp"
@@ -75,6 +76,12 @@ struct AlignedAllocator {
 template <class T>
 using AlignedVector = std::vector<T, detail::AlignedAllocator<T>>;
 
+/// How numbers at points are kept. f32 halves memory and holds 7 digits (24 bits, 1.2e-38 to
+/// 3.4e38); what a solver computes in, and what its answer is worth, each solver says.
+enum class Precision : std::uint8_t { f64, f32 };
+/// "f64" or "f32".
+[[nodiscard]] std::string_view to_string(Precision precision);
+
 /// One number per point of a grid.
 template <class T>
 struct BasicField {
@@ -100,11 +107,12 @@ struct BasicField {
 using Field = BasicField<double>;
 using FieldF32 = BasicField<float>;
 
-/// The field rounded to, or widened from, single precision.
+/// The field rounded to, or widened from, single precision. Numbers beyond 3.4e38 become infinite.
 [[nodiscard]] FieldF32 to_f32(const Field& field);
 [[nodiscard]] Field to_f64(const FieldF32& field);
 
 /// A field, or out_of_memory as an error instead of an exception.
 [[nodiscard]] Result<Field> make_field(const Grid& grid);
+[[nodiscard]] Result<FieldF32> make_field_f32(const Grid& grid);
 
 }  // namespace neurolens::pde
