@@ -39,12 +39,13 @@ Result<std::shared_ptr<const PoissonPlan>> PlanCache::get(const Grid& grid,
   }
   NEUROLENS_ASSIGN(auto plan, PoissonPlan::make(grid, boundary, c, order));
   const std::lock_guard lock(mutex_);
-  if (plan->bytes() > capacity_ || index_.contains(key)) return plan;
-  entries_.push_front({key, plan});
+  const Bytes bytes = plan->bytes();
+  if (bytes > capacity_ || index_.contains(key)) return plan;
+  entries_.push_front({key, plan, bytes});
   index_[key] = entries_.begin();
-  statistics_.bytes += plan->bytes();
+  statistics_.bytes += bytes;
   while (statistics_.bytes > capacity_) {
-    statistics_.bytes -= entries_.back().plan->bytes();
+    statistics_.bytes -= entries_.back().bytes;
     index_.erase(entries_.back().key);
     entries_.pop_back();
     ++statistics_.evictions;

@@ -38,6 +38,7 @@ class PlanCache {
   struct Entry {
     std::string key;
     std::shared_ptr<const PoissonPlan> plan;
+    Bytes bytes;  ///< When it came: tables for single precision may be added to a plan later.
   };
   Bytes capacity_;
   mutable std::mutex mutex_;
