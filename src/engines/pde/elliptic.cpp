@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "cuda/cuda_solver.hpp"
 #include "neurolens/base/clock.hpp"
@@ -25,29 +26,56 @@ Result<std::optional<double>> constant_value(const ScalarData& data, const Grid&
   return std::optional<double>{first};
 }
 
-double largest_difference(const Field& a, const Field& b) {
+template <class A, class B>
+double largest_difference(const BasicField<A>& a, const BasicField<B>& b) {
   double most = 0;
   for (std::size_t i = 0; i < a.values.size(); ++i)
-    most = std::max(most, std::fabs(a.values[i] - b.values[i]));
+    most = std::max(most,
+                    std::fabs(static_cast<double>(a.values[i]) - static_cast<double>(b.values[i])));
   return most;
 }
 
+template <class T>
+bool all_finite(const BasicField<T>& u) {
+  unsigned bad = 0;
+  for (const T v : u.values) bad |= v - v == 0 ? 0U : 1U;  // NaN unless v is finite
+  return bad == 0;
+}
+
+const Field& wide(const Field& u) {
+  return u;
+}
+Field wide(const FieldF32& u) {
+  return to_f64(u);
+}
+
+template <class T>
+Result<BasicField<T>> make(const Grid& grid) {
+  if constexpr (std::is_same_v<T, float>)
+    return make_field_f32(grid);
+  else
+    return make_field(grid);
+}
+
+template <class T>
 class EllipticRun {
  public:
   EllipticRun(const EllipticProblem& p, const EllipticOptions& o, const Context& context)
       : p_(p), o_(o), context_(context) {}
 
-  Result<EllipticSolution> run() {
+  using Solution = BasicEllipticSolution<T>;
+
+  Result<Solution> run() {
     const Nanoseconds begin = system_clock().now();
     NEUROLENS_TRY(check(p_.grid));
     NEUROLENS_TRY(check(p_.grid, p_.boundary));
-    EllipticSolution solution;
-    NEUROLENS_ASSIGN(solution.u, make_field(p_.grid));
-    NEUROLENS_ASSIGN(source_, make_field(p_.grid));
+    Solution solution;
+    NEUROLENS_ASSIGN(solution.u, make<T>(p_.grid));
+    NEUROLENS_ASSIGN(source_, make<T>(p_.grid));
     {
       const Phase phase(context_.observer, "source",
                         {Flops{p_.source.operations() * static_cast<std::int64_t>(p_.grid.size())},
-                         Bytes{static_cast<std::int64_t>(8 * p_.grid.size())}});
+                         Bytes{static_cast<std::int64_t>(sizeof(T) * p_.grid.size())}});
       if (Status s = p_.source.fill(p_.grid, whole(p_.grid), 0, source_.values.data()); !s.ok())
         return s.error().at("source");
     }
@@ -66,6 +94,7 @@ class EllipticRun {
                    ""};
     Report& report = solution.report;
     report.unknowns = unknowns();
+    report.precision = std::is_same_v<T, float> ? Precision::f32 : Precision::f64;
     bool direct = constant && o_.method != EllipticMethod::multigrid;
     if (direct) {
       const Status solved = run_direct(*a, *c / *a, solution);
@@ -85,6 +114,11 @@ class EllipticRun {
           o_.method == EllipticMethod::multigrid ? "asked for" : "a coefficient varies in space";
     }
     if (!direct) NEUROLENS_TRY(run_multigrid(solution));
+    if (std::is_same_v<T, float> && !all_finite(solution.u))
+      return Error{Errc::out_of_range,
+                   "The solution leaves the range of single precision (largest: 3.4e38). Scale the "
+                   "problem or use f64.",
+                   ""};
     if (o_.use_cuda) {
       const auto cuda = cuda_availability();
       report.why += "; on the CPU, because CUDA is " + cuda.reason;
@@ -121,7 +155,7 @@ class EllipticRun {
     return PoissonPlan::make(p_.grid, p_.boundary, c, order);
   }
 
-  Status run_direct(double a, double c, EllipticSolution& solution) {
+  Status run_direct(double a, double c, Solution& solution) {
     Report& report = solution.report;
     const Nanoseconds begin = system_clock().now();
     std::shared_ptr<const PoissonPlan> plan;
@@ -131,12 +165,13 @@ class EllipticRun {
     }
     report.plan_time = system_clock().now() - begin;
     if (a != 1)
-      for (double& v : source_.values) v /= a;
+      for (T& v : source_.values) v = static_cast<T>(static_cast<double>(v) / a);
     NEUROLENS_TRY(plan->solve(source_, p_.boundary, 0, solution.u, context_, &report));
     {
       const auto n = static_cast<std::int64_t>(report.unknowns);
-      const Phase phase(context_.observer, "residual",
-                        {Flops{n * (4 * p_.grid.dimensions + 2)}, Bytes{n * 16}});
+      const Phase phase(
+          context_.observer, "residual",
+          {Flops{n * (4 * p_.grid.dimensions + 2)}, Bytes{n * std::int64_t{2 * sizeof(T)}}});
       NEUROLENS_ASSIGN(report.residual_relative,
                        plan->residual(source_, p_.boundary, 0, solution.u, context_));
     }
@@ -146,7 +181,7 @@ class EllipticRun {
     return {};
   }
 
-  Status run_multigrid(EllipticSolution& solution) {
+  Status run_multigrid(Solution& solution) {
     const Nanoseconds begin = system_clock().now();
     std::shared_ptr<const MultigridPlan> plan;
     {
@@ -155,18 +190,19 @@ class EllipticRun {
                                                  o_.multigrid));
     }
     solution.report.plan_time = system_clock().now() - begin;
-    solution.report.memory = plan->bytes();
+    const std::size_t iterate = std::is_same_v<T, float> ? 16 * p_.grid.size() : 0;  // in f64
+    solution.report.memory = plan->bytes() + Bytes{static_cast<std::int64_t>(iterate)};
     return plan->solve(source_, p_.boundary, 0, solution.u, context_, solution.report);
   }
 
-  Status compare_exact(EllipticSolution& solution) {
+  Status compare_exact(Solution& solution) {
     NEUROLENS_ASSIGN(Field exact, make_field(p_.grid));
     if (Status s = p_.exact->fill(p_.grid, whole(p_.grid), 0, exact.values.data()); !s.ok())
       return s.error().at("exact");
     if (solution.report.nullspace) {  // equal up to a constant: compare at equal mean
       double shift = 0;
       for (std::size_t i = 0; i < exact.values.size(); ++i)
-        shift += solution.u.values[i] - exact.values[i];
+        shift += static_cast<double>(solution.u.values[i]) - exact.values[i];
       shift /= static_cast<double>(exact.values.size());
       for (double& v : exact.values) v += shift;
     }
@@ -175,10 +211,10 @@ class EllipticRun {
   }
 
   Status estimate(bool direct, const std::optional<double>& a, const std::optional<double>& c,
-                  EllipticSolution& solution) {
+                  Solution& solution) {
     if (direct && p_.order == 2) {
       if (const auto better = plan_for(*c / *a, 4); better.ok()) {
-        Field u(p_.grid);
+        BasicField<T> u(p_.grid);
         NEUROLENS_TRY((*better)->solve(source_, p_.boundary, 0, u, context_));
         solution.report.error_estimate = largest_difference(u, solution.u);
         return {};
@@ -196,26 +232,32 @@ class EllipticRun {
     const auto rough =
         solve_elliptic(coarse, options, {context_.workers, nullptr, context_.attention});
     if (!rough.ok()) return {};
-    solution.report.error_estimate = expected_error(solution.u, rough->u, p_.order);
+    solution.report.error_estimate = expected_error(wide(solution.u), rough->u, p_.order);
     return {};
   }
 
   const EllipticProblem& p_;
   const EllipticOptions& o_;
   Context context_;
-  Field source_;
+  BasicField<T> source_;
 };
 
 }  // namespace
 
 Result<EllipticSolution> solve_elliptic(const EllipticProblem& problem,
                                         const EllipticOptions& options, const Context& context) {
-  return EllipticRun(problem, options, context).run();
+  return EllipticRun<double>(problem, options, context).run();
+}
+
+Result<EllipticSolutionF32> solve_elliptic_f32(const EllipticProblem& problem,
+                                               const EllipticOptions& options,
+                                               const Context& context) {
+  return EllipticRun<float>(problem, options, context).run();
 }
 
 Result<std::vector<ConvergenceRow>> convergence_table(const EllipticProblem& problem, int levels,
                                                       const EllipticOptions& options,
-                                                      const Context& context) {
+                                                      const Context& context, Precision precision) {
   if (!problem.exact)
     return Error{Errc::bad_request, "A convergence table needs the exact solution.", ""};
   if (levels < 2 || levels > 12)
@@ -226,8 +268,15 @@ Result<std::vector<ConvergenceRow>> convergence_table(const EllipticProblem& pro
   o.estimate_error = false;
   for (int level = 0; level < levels; ++level) {
     if (level > 0 && context.attention.cancelled()) break;  // the grids so far are kept
-    NEUROLENS_ASSIGN(const EllipticSolution solution, solve_elliptic(p, o, context));
-    ConvergenceRow row{p.grid, *solution.report.error_max, {}, solution.report.time};
+    Report report;
+    if (precision == Precision::f32) {
+      NEUROLENS_ASSIGN(const auto solution, solve_elliptic_f32(p, o, context));
+      report = solution.report;
+    } else {
+      NEUROLENS_ASSIGN(const auto solution, solve_elliptic(p, o, context));
+      report = solution.report;
+    }
+    ConvergenceRow row{p.grid, *report.error_max, {}, report.time};
     if (!rows.empty() && row.error_max > 0)
       row.order = std::log2(rows.back().error_max / row.error_max);
     rows.push_back(row);

@@ -193,6 +193,27 @@ Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double 
   return {};
 }
 
+Status PoissonPlan::solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+                          const Context& context, Report* report) const {
+  if (!(source.grid == grid()) || !(u.grid == grid()))
+    return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
+  try {
+    Field wide(u.grid);
+    NEUROLENS_TRY(solve(to_f64(source), boundary, t, wide, context, report));
+    std::transform(wide.values.begin(), wide.values.end(), u.values.begin(),
+                   [](double value) { return static_cast<float>(value); });
+    if (report != nullptr) report->precision = Precision::f32;
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, "Memory for the solve ran out.", ""};
+  }
+  return {};
+}
+
+Result<double> PoissonPlan::residual(const FieldF32& source, const Boundary& boundary, double t,
+                                     const FieldF32& u, const Context& context) const {
+  return residual(to_f64(source), boundary, t, to_f64(u), context);
+}
+
 Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t,
                                      const Field& u, const Context& context) const {
   const State& s = *state_;

@@ -38,10 +38,13 @@ struct EllipticOptions {
 };
 
 /// The solution on all grid points and what is known of it.
-struct EllipticSolution {
-  Field u;
+template <class T>
+struct BasicEllipticSolution {
+  BasicField<T> u;
   Report report;
 };
+using EllipticSolution = BasicEllipticSolution<double>;
+using EllipticSolutionF32 = BasicEllipticSolution<float>;
 
 /// Errors: those of PoissonPlan and MultigridPlan; bad_request when the method does not fit the
 /// problem.
@@ -49,10 +52,17 @@ struct EllipticSolution {
                                                       const EllipticOptions& options = {},
                                                       const Context& context = {});
 
+/// The same with source and solution in single precision: half the memory. `source` as an f32 array
+/// is taken without a copy in double precision. Errors besides: out_of_range for numbers beyond
+/// 3.4e38, in the data or in the solution.
+[[nodiscard]] Result<EllipticSolutionF32> solve_elliptic_f32(const EllipticProblem& problem,
+                                                             const EllipticOptions& options = {},
+                                                             const Context& context = {});
+
 /// Solves on the problem's grid and `levels` - 1 grids with the intervals doubled each time. Needs
 /// `exact`, and functions for all data. Errors: bad_request, and those of solve_elliptic.
 [[nodiscard]] Result<std::vector<ConvergenceRow>> convergence_table(
     const EllipticProblem& problem, int levels, const EllipticOptions& options = {},
-    const Context& context = {});
+    const Context& context = {}, Precision precision = Precision::f64);
 
 }  // namespace neurolens::pde

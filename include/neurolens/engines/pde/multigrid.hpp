@@ -55,6 +55,11 @@ class MultigridPlan {
   /// data.
   Status solve(const Field& source, const Boundary& boundary, double t, Field& u,
                const Context& context, Report& report) const;
+  /// The same for single precision. The iterate is kept in double precision (16 bytes per point
+  /// beside the plan) until the tolerance is met and rounded then: Report::residual_unrounded is
+  /// what was reached, Report::residual_relative what `u` has.
+  Status solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+               const Context& context, Report& report) const;
 
   [[nodiscard]] Bytes bytes() const;
   [[nodiscard]] int levels() const;

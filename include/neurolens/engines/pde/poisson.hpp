@@ -22,13 +22,18 @@ namespace neurolens::pde {
 
 /// What a solver says about its solution.
 struct Report {
-  std::string method;   ///< Short name: direct, multigrid, pcg, ...
-  std::string details;  ///< What was done along which axis.
-  std::string why;      ///< Why this method was chosen.
+  std::string method;                    ///< Short name: direct, multigrid, pcg, ...
+  std::string details;                   ///< What was done along which axis.
+  std::string why;                       ///< Why this method was chosen.
+  Precision precision = Precision::f64;  ///< Of the source's and the solution's numbers.
   std::uint64_t unknowns = 0;
   int iterations = 0;  ///< 0 for direct methods.
-  double residual_relative =
-      0;  ///< max |rhs - A u| / max |rhs| of the discrete system; absolute when rhs is 0.
+  /// max |rhs - A u| / max |rhs| of the discrete system; absolute when rhs is 0. Computed in double
+  /// precision from u as it is handed out: rounding u to f32 alone leaves about
+  /// 6e-8 max |u| / (h^2 max |rhs|), which says nothing against u.
+  double residual_relative = 0;
+  /// Multigrid with f32: the same before u was rounded, which is what the tolerance is for.
+  std::optional<double> residual_unrounded;
   std::optional<double> error_estimate;  ///< Of max |u - exact|; empty when not estimated.
   std::optional<double> error_max;       ///< max |u - exact|, when an exact solution was given.
   bool nullspace = false;  ///< Constants solve the homogeneous problem: u has weighted mean 0.
@@ -57,9 +62,15 @@ class PoissonPlan {
   Status solve(const Field& source, const Boundary& boundary, double t, Field& u,
                const Context& context = {}, Report* report = nullptr) const;
 
-  /// The residual of the discrete system, as Report::residual_relative. One pass over the data.
+  Status solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+               const Context& context = {}, Report* report = nullptr) const;
+
+  /// The residual of the discrete system, as Report::residual_relative. One pass over the data, in
+  /// double precision for either kind of field.
   [[nodiscard]] Result<double> residual(const Field& source, const Boundary& boundary, double t,
                                         const Field& u, const Context& context = {}) const;
+  [[nodiscard]] Result<double> residual(const FieldF32& source, const Boundary& boundary, double t,
+                                        const FieldF32& u, const Context& context = {}) const;
 
   [[nodiscard]] const Grid& grid() const;
   [[nodiscard]] int order() const;

@@ -37,6 +37,8 @@ struct SolveRequest {
   /// dormand-prince, adams, bdf.
   std::string method = "auto";
   int order = 2;
+  /// f64 or f32: how source and solution are kept. f32 for poisson only.
+  std::string precision = "f64";
   double tolerance = 0;  ///< 0: the method's default.
   double step = 0;
   std::string times;    ///< "0.1,0.2,1" or "0:1:11" (11 outputs, both ends kept); default 1.
@@ -56,7 +58,8 @@ struct SolveAnswer {
   std::string text;      ///< For people, several lines.
   bool stopped = false;  ///< The caller asked to stop; what was reached by then is here.
   std::string svg, png, npy;               ///< As wanted.
-  std::vector<Field> states;               ///< Stationary: one.
+  std::vector<Field> states;               ///< Stationary: one; empty with f32.
+  std::vector<FieldF32> states_f32;        ///< With f32, in place of `states`.
   std::vector<double> times;               ///< Of states, or of the rows of `table`.
   std::vector<std::string> columns;        ///< ode, bvp: component names.
   std::vector<std::vector<double>> table;  ///< ode, bvp: one row of components per time.

@@ -7,12 +7,14 @@
 #include "multigrid/general.hpp"
 #include "multigrid/streamed.hpp"
 #include "multigrid/streamed_3d.hpp"
+#include "multigrid/true_residual.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 
 namespace neurolens::pde {
 
 struct MultigridPlan::State {
   EllipticSystem system;
+  ScalarData a, c;
   MultigridOptions options;
   std::unique_ptr<StreamedMultigrid> streamed;  ///< Null when the problem is not of its kind.
   std::unique_ptr<StreamedMultigrid3> planes;   ///< The same in 3-D.
@@ -89,6 +91,8 @@ Result<std::shared_ptr<const MultigridPlan>> MultigridPlan::make(const Grid& gri
   try {
     auto state = std::make_unique<State>();
     state->options = options;
+    state->a = a;
+    state->c = c;
     Network network;
     NEUROLENS_TRY(make_system(grid, boundary, a, c, state->system, network));
     state->streamed = StreamedMultigrid::make(state->system, options, network);
@@ -116,6 +120,32 @@ Status MultigridPlan::solve(const Field& source, const Boundary& boundary, doubl
           "; the tolerance {:.2g} is out of reach: rounding of the equations' terms leaves {:.2g}",
           tolerance, report.residual_relative);
     return solved;
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, "Memory for the multigrid vectors ran out.", ""};
+  }
+}
+
+Status MultigridPlan::solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+                            const Context& context, Report& report) const {
+  if (!(source.grid == state_->system.grid) || !(u.grid == state_->system.grid))
+    return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
+  try {
+    Field wide_source = to_f64(source);
+    Field wide = to_f64(u);
+    report.precision = Precision::f32;
+    const Status outcome = solve(wide_source, boundary, t, wide, context, report);
+    for (std::size_t i = 0; i < u.values.size(); ++i) {
+      u.values[i] = static_cast<float>(wide.values[i]);
+      wide.values[i] = static_cast<double>(u.values[i]);
+    }
+    if (!outcome.ok()) return outcome;
+    report.residual_unrounded = report.residual_relative;
+    const Phase phase(context.observer, "residual");
+    std::vector<FaceAction> actions;
+    NEUROLENS_TRY(face_actions(state_->system, boundary, t, actions));
+    NEUROLENS_ASSIGN(report.residual_relative, true_residual(state_->system, state_->a, state_->c,
+                                                             actions, wide_source, wide));
+    return outcome;
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the multigrid vectors ran out.", ""};
   }
