@@ -36,8 +36,10 @@ std::string points_text(const std::string& n, std::int64_t dimensions) {
 /// What stationary and time-dependent workloads share: threads, and the observer of an iteration.
 class Solver : public capture::EngineWorkload {
  public:
-  Solver(std::string name, const Options& options, std::int64_t threads)
-      : name_(std::move(name)),
+  Solver(std::string name, const Options& options, std::int64_t threads,
+         std::string precision = "f64")
+      : precision_(std::move(precision)),
+        name_(std::move(name)),
         options_(options.all()),
         threads_(threads),
         workers_(threads > 1 ? pde::make_thread_workers(static_cast<std::size_t>(threads))
@@ -54,7 +56,7 @@ class Solver : public capture::EngineWorkload {
   [[nodiscard]] capture::EngineFacts facts() const final {
     capture::EngineFacts out;
     out.name = name_;
-    out.precision = "f64";
+    out.precision = precision_;
     out.threads = threads_;
     out.options = options_;
     return out;
@@ -63,6 +65,7 @@ class Solver : public capture::EngineWorkload {
  private:
   virtual Status solve(const pde::Context& context) = 0;
 
+  std::string precision_;
   std::string name_;
   std::map<std::string, std::string> options_;
   std::int64_t threads_;
@@ -72,18 +75,23 @@ class Solver : public capture::EngineWorkload {
 class Poisson final : public Solver {
  public:
   Poisson(std::string name, const Options& options, std::int64_t threads,
-          pde::EllipticProblem problem, pde::EllipticOptions how, bool cached)
-      : Solver(std::move(name), options, threads), problem_(std::move(problem)), how_(how) {
+          pde::EllipticProblem problem, pde::EllipticOptions how, bool cached, bool narrow)
+      : Solver(std::move(name), options, threads, narrow ? "f32" : "f64"),
+        problem_(std::move(problem)),
+        how_(how),
+        narrow_(narrow) {
     if (cached) how_.cache = &cache_;
   }
 
  private:
   Status solve(const pde::Context& context) override {
+    if (narrow_) return pde::solve_elliptic_f32(problem_, how_, context).status();
     return pde::solve_elliptic(problem_, how_, context).status();
   }
 
   pde::EllipticProblem problem_;
   pde::EllipticOptions how_;
+  bool narrow_;
   pde::PlanCache cache_;
 };
 
@@ -123,8 +131,9 @@ Result<std::unique_ptr<capture::EngineWorkload>> make_poisson(const std::string&
   if (plan != "cached" && plan != "fresh") {
     return Error{Errc::bad_request, "`plan` is cached or fresh.", ""};
   }
-  return std::unique_ptr<capture::EngineWorkload>(
-      std::make_unique<Poisson>(name, options, threads, std::move(problem), how, plan == "cached"));
+  NEUROLENS_ASSIGN(const auto precision, options.choice("precision", {"f64", "f32"}));
+  return std::unique_ptr<capture::EngineWorkload>(std::make_unique<Poisson>(
+      name, options, threads, std::move(problem), how, plan == "cached", precision == 1));
 }
 
 class Evolution final : public Solver {
@@ -164,7 +173,7 @@ class Solve final : public capture::EngineWorkload {
   [[nodiscard]] capture::EngineFacts facts() const override {
     capture::EngineFacts out;
     out.name = "pde:" + request_.equation;
-    out.precision = "f64";
+    out.precision = request_.precision;
     out.threads =
         context_.workers != nullptr ? static_cast<std::int64_t>(context_.workers->count()) : 1;
     out.options = options_;
@@ -249,6 +258,7 @@ std::vector<Kind> pde_kinds() {
                      {"order", "2"},
                      {"method", "auto"},
                      {"plan", "cached"},
+                     {"precision", "f64"},
                      {"threads", "1"}}},
                    make_poisson});
   kinds.push_back(

@@ -152,6 +152,7 @@ TEST(Workloads, BadSpecificationsAreRefusedByName) {
   refused("pde:poisson?n=%4", Errc::bad_request, "hexadecimal");
   refused("pde:poisson?threads=0", Errc::out_of_range, "threads");
   refused("pde:poisson?method=lu", Errc::bad_request, "method");
+  refused("pde:poisson?precision=f16", Errc::bad_request, "f64, f32");
   refused("nn:mlp?hidden=12xx", Errc::bad_request, "hidden");
   refused("nn:adaptive?awake=2", Errc::out_of_range, "awake");
   refused("nn:mlp?batch=many", Errc::bad_request, "whole number");

@@ -91,6 +91,21 @@ TEST_F(SolveProgram, PoissonMeetsItsKnownAnswer) {
   EXPECT_TRUE(solved({"poisson", "--n", "9x9"}).find("error_max")->is_null());
 }
 
+TEST_F(SolveProgram, SinglePrecisionIsWrittenAsSuchAndSaysSo) {
+  const json::Value v = solved(known_with({"--precision", "f32", "-o", "u.npy"}));
+  EXPECT_EQ(text(v, "precision"), "f32");
+  EXPECT_NEAR(number(v, "error_max") / number(solved(kKnown), "error_max"), 1, 0.01);
+  EXPECT_GT(number(v, "residual_relative"), 1e-8);  // what rounding u leaves
+  EXPECT_LT(number(v, "residual_relative"), 1e-4);
+  EXPECT_TRUE(v.find("residual_unrounded")->is_null());
+  const std::string npy = read("u.npy");
+  EXPECT_NE(npy.find("'<f4'"), std::string::npos);
+  EXPECT_EQ(npy.size() % 64, 80 * 80 * 4 % 64);
+  const json::Value mg = solved(known_with({"--precision", "f32", "--method", "mg"}));
+  EXPECT_LE(number(mg, "residual_unrounded"), 1e-8);
+  EXPECT_EQ(text(solved(kKnown), "precision"), "f64");
+}
+
 TEST_F(SolveProgram, TheConvergenceTableShowsTheOrder) {
   const json::Value v = solved(known_with({"--convergence", "3"}));
   const auto* rows = v.find("convergence")->as_array();
@@ -192,6 +207,9 @@ TEST_F(SolveProgram, SystemsMeetTheirKnownAnswers) {
 }
 
 TEST_F(SolveProgram, BadInputGetsASentence) {
+  expect_refusal({"heat", "--n", "9x9", "--precision", "f32"}, "--precision");
+  expect_refusal({"poisson", "--n", "9x9", "--source", "1e300", "--precision", "f32"},
+                 "single precision (largest: 3.4e38)");
   expect_refusal({"poisson", "--source", "sin(q)"}, "--source");
   expect_refusal({"poisson", "--source", "sin(q)"}, "\"q\"");
   expect_refusal({"poisson", "--source", "sin(x"}, "--source");

@@ -86,7 +86,8 @@ class Solve final : public Command {
     if (output_) {
       NEUROLENS_TRY(context.files.write_atomic(
           *output_, is_system() ? table_csv(answer, family_ == Family::ode ? "t" : "x")
-                                : pde::to_npy(answer.states)));
+                    : answer.states_f32.empty() ? pde::to_npy(answer.states)
+                                                : pde::to_npy(answer.states_f32)));
     }
     if (plot_) {
       NEUROLENS_TRY(
@@ -124,6 +125,10 @@ class Solve final : public Command {
     options.value("--coefficient", "EXPR", request_.coefficient,
                   family_ == Family::stationary ? "a of div(a grad u) (default: 1)"
                                                 : "Diffusivity (default: 1)");
+    options.choice("--precision", {"f64", "f32"}, request_.precision,
+                   family_ == Family::stationary
+                       ? "Numbers of source, solution and -o; f32: half the memory, 7 digits"
+                       : "f64; f32 is there for poisson only");
     options.value("--threads", "N", threads_,
                   "Threads (default: 1); the result does not depend on them");
   }
@@ -270,6 +275,7 @@ class Solve final : public Command {
     put("initial_velocity", request_.initial_velocity);
     put("velocity", request_.velocity);
     put("method", request_.method);
+    if (request_.precision != "f64") put("precision", request_.precision);
     put("times", request_.times);
     put_all("bc", request_.boundary);
     put_all("system", request_.derivatives);

@@ -46,6 +46,15 @@ void add_pictures(const SolveRequest& r, const Field& field, std::string title,
   if (r.want_npy) answer.npy = to_npy(field);
 }
 
+void add_pictures(const SolveRequest& r, const FieldF32& field, std::string title,
+                  PhaseObserver* observer, SolveAnswer& answer) {
+  SolveRequest plots = r;
+  plots.want_npy = false;
+  if (r.want_svg || r.want_png)
+    add_pictures(plots, to_f64(field), std::move(title), observer, answer);
+  if (r.want_npy) answer.npy = to_npy(field);
+}
+
 void add_convergence(const SolveRequest& r, std::span<const ConvergenceRow> rows, json::Writer& w,
                      SolveAnswer& answer) {
   const auto asked = static_cast<std::size_t>(r.convergence);

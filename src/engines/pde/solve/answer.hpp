@@ -21,6 +21,8 @@ Result<Boundary> boundary_of(const SolveRequest& request, int dimensions);
 /// The files that were asked for, under the phase "output".
 void add_pictures(const SolveRequest& request, const Field& field, std::string title,
                   PhaseObserver* observer, SolveAnswer& answer);
+void add_pictures(const SolveRequest& request, const FieldF32& field, std::string title,
+                  PhaseObserver* observer, SolveAnswer& answer);
 /// The table as member "convergence" and as text. Fewer rows than asked for: stopped.
 void add_convergence(const SolveRequest& request, std::span<const ConvergenceRow> rows,
                      json::Writer& w, SolveAnswer& answer);

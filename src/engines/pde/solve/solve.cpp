@@ -12,6 +12,25 @@
 namespace neurolens::pde {
 namespace {
 
+void keep_state(Field&& field, SolveAnswer& answer) {
+  answer.states.push_back(std::move(field));
+}
+void keep_state(FieldF32&& field, SolveAnswer& answer) {
+  answer.states_f32.push_back(std::move(field));
+}
+
+// What rounding leaves of a residual, for people.
+std::string rounding_text(const Report& r) {
+  if (r.precision == Precision::f64) return "";
+  if (!r.residual_unrounded) return " (of u in f32)";
+  return fmt::format(" (of u in f32; {:.2e} before rounding)", *r.residual_unrounded);
+}
+
+template <class T>
+Result<SolveAnswer> tell_elliptic(const SolveRequest& r, const EllipticProblem& p,
+                                  const EllipticOptions& o, const Context& context,
+                                  BasicEllipticSolution<T> solution);
+
 Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) {
   EllipticProblem p;
   NEUROLENS_ASSIGN(p.grid, parse_grid(r.points, r.domain));
@@ -39,16 +58,29 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
         "--method"};
   o.multigrid.conjugate_gradient = r.method != "mg" && r.method != "multigrid";
   o.multigrid.cycles_first = r.method != "pcg";
-  NEUROLENS_ASSIGN(EllipticSolution solution, solve_elliptic(p, o, context));
+  if (r.precision == "f32") {
+    NEUROLENS_ASSIGN(auto solution, solve_elliptic_f32(p, o, context));
+    return tell_elliptic(r, p, o, context, std::move(solution));
+  }
+  NEUROLENS_ASSIGN(auto solution, solve_elliptic(p, o, context));
+  return tell_elliptic(r, p, o, context, std::move(solution));
+}
+
+template <class T>
+Result<SolveAnswer> tell_elliptic(const SolveRequest& r, const EllipticProblem& p,
+                                  const EllipticOptions& o, const Context& context,
+                                  BasicEllipticSolution<T> solution) {
   const Report& report = solution.report;
   SolveAnswer answer;
   json::Writer w({2});
   w.begin_object()
       .member("equation", r.equation)
       .member("grid", p.grid.text())
-      .member("order", r.order);
+      .member("order", r.order)
+      .member("precision", to_string(report.precision));
   write_report(w, report);
   w.member("residual_relative", report.residual_relative)
+      .member("residual_unrounded", report.residual_unrounded)
       .member("error_max", report.error_max)
       .member("error_estimate", report.error_estimate);
   w.member("nullspace", report.nullspace)
@@ -56,12 +88,13 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
   const double per = static_cast<double>(report.time.count) /
                      static_cast<double>(std::max<std::uint64_t>(1, report.unknowns));
   answer.text = fmt::format(
-      "{} on {} points, order {}: {} by {} ({})\n{} for {} unknowns, {:.1f} ns each\nresidual "
-      "{:.2e}{}\nwhy: {}\n",
-      r.equation, p.grid.text(), r.order, report.method, report.details,
+      "{} on {} points, order {}{}: {} by {} ({})\n{} for {} unknowns, {:.1f} ns each\nresidual "
+      "{:.2e}{}{}\nwhy: {}\n",
+      r.equation, p.grid.text(), r.order, report.precision == Precision::f32 ? ", f32" : "",
+      report.method, report.details,
       report.iterations > 0 ? fmt::format("{} iterations", report.iterations)
                             : std::string("no iterations"),
-      duration(report.time), report.unknowns, per, report.residual_relative,
+      duration(report.time), report.unknowns, per, report.residual_relative, rounding_text(report),
       error_text(report.error_max, report.error_estimate), report.why);
   if (report.nullspace)
     answer.text += fmt::format(
@@ -69,7 +102,8 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
         "{:.1e}\n",
         report.compatibility_defect);
   if (r.convergence > 0) {
-    NEUROLENS_ASSIGN(const auto rows, convergence_table(p, r.convergence, o, context));
+    NEUROLENS_ASSIGN(const auto rows,
+                     convergence_table(p, r.convergence, o, context, report.precision));
     add_convergence(r, rows, w, answer);
     w.member("stopped", answer.stopped);
   }
@@ -78,7 +112,7 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
   add_pictures(r, solution.u, fmt::format("{} {}", r.equation, p.grid.text()), context.observer,
                answer);
   answer.times = {0};
-  answer.states.push_back(std::move(solution.u));
+  keep_state(std::move(solution.u), answer);
   return answer;
 }
 
@@ -86,6 +120,16 @@ Result<SolveAnswer> run_elliptic(const SolveRequest& r, const Context& context) 
 
 Result<SolveAnswer> run_solve(const SolveRequest& request, const Context& context) {
   const std::string& e = request.equation;
+  if (request.precision != "f64" && request.precision != "f32")
+    return Error{
+        Errc::bad_request,
+        fmt::format("The precision is f64 or f32, not \"{}\".", printable(request.precision)),
+        "--precision"};
+  if (request.precision == "f32" && e != "poisson")
+    return Error{
+        Errc::bad_request,
+        fmt::format("Single precision is there for poisson only; {} runs in f64.", printable(e)),
+        "--precision"};
   if (e == "poisson") return run_elliptic(request, context);
   for (const Equation known :
        {Equation::heat, Equation::wave, Equation::advection_diffusion, Equation::burgers})
