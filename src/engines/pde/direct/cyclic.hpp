@@ -17,17 +17,19 @@
 namespace neurolens::pde {
 
 /// y_b = sum over a of x_a w(b - a), w(t + length) = sign w(t).
-struct CyclicProduct {
+template <class T>
+struct BasicCyclicProduct {
   struct Node {
     int parts = 0;  ///< 2 or 3: split; 0: a dense product.
     int first = 0, length = 0;
-    double sign = 1;
+    T sign = 1;
     std::size_t matrix = 0;  ///< Of a dense product: where its rows begin.
   };
   int length = 0;
   std::vector<Node> nodes;  ///< A split before its parts, parts in order.
-  std::vector<double> matrix;
+  std::vector<T> matrix;
 };
+using CyclicProduct = BasicCyclicProduct<double>;
 
 /// `w`: values 0 .. length - 1.
 [[nodiscard]] CyclicProduct make_cyclic_product(const std::vector<long double>& w, int sign);
@@ -40,11 +42,13 @@ struct CyclicProduct {
 ///   A_s = sum of u_r cos(2 pi r s / p),  B_s = sum of v_r sin(2 pi r s / p),
 /// over one residue r of each pair r, p - r. Entry a of the inputs is residue in[a], entry b of the
 /// outputs is frequency out[b], both in 1 .. p - 1: u_r = u_(p-r) and v_r = -v_(p-r).
-struct PrimeButterfly {
+template <class T>
+struct BasicPrimeButterfly {
   std::vector<std::int32_t> in, out;
-  CyclicProduct even, odd;
+  BasicCyclicProduct<T> even, odd;
   [[nodiscard]] bool empty() const { return in.empty(); }
 };
+using PrimeButterfly = BasicPrimeButterfly<double>;
 
 /// p: an odd prime. The odd sums come `odd_scale` times.
 [[nodiscard]] PrimeButterfly make_prime_butterfly(int p, int odd_scale = 1);

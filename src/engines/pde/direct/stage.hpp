@@ -1,5 +1,5 @@
 /// \file
-/// One direction of a trigonometric transform of any length, as tables.
+/// One direction of a trigonometric transform of any length, as tables of either kind of number.
 ///
 /// Method. Two real rows travel as one complex row, so a sequence with the symmetry of its boundary
 /// (odd for Dirichlet, even for Neumann) is a complex sequence z of period L = 2N with
@@ -32,25 +32,26 @@ enum class AxisKind : std::uint8_t {
 };
 
 /// One pass of the inner FFT: `radix` blocks of `length` become one of radix * length.
-struct FftPass {
+template <class T>
+struct BasicFftPass {
   int radix = 0;
   int length = 0;
   bool twiddled = true;
-  std::vector<double>
-      twiddle;  ///< [length][radix - 1][cos, sin] of 2 pi q (k + phi) / (radix length).
-  std::vector<double> dense;  ///< Generic odd radix: [h][h][cos, sin].
-  PrimeButterfly prime;       ///< Instead, where it splits.
+  std::vector<T> twiddle;  ///< [length][radix - 1][cos, sin] of 2 pi q (k + phi) / (radix length).
+  std::vector<T> dense;    ///< Generic odd radix: [h][h][cos, sin].
+  BasicPrimeButterfly<T> prime;  ///< Instead, where it splits.
 };
 
 /// The tables of one transform. Slots are complex lane vectors of the work buffer.
-struct Stage {
+template <class T>
+struct BasicStage {
   int inputs = 0;
   int outputs = 0;
   int slots = 0;  ///< Complex slots of the numbers; see buffer_slots().
 
   // A dense transform replaces everything below when `matrix` is not empty.
-  std::vector<double> matrix;  ///< Row-major outputs x inputs; with `folded`, see build_dense.
-  bool folded = false;         ///< Rows of equal parity share the folded halves of the input.
+  std::vector<T> matrix;  ///< Row-major outputs x inputs; with `folded`, see build_dense.
+  bool folded = false;    ///< Rows of equal parity share the folded halves of the input.
   /// A sine transform of prime length: the odd sums of this butterfly twice, of the difference of
   /// the halves for even frequencies and of their alternating sum for odd ones.
   bool prime_sine = false;
@@ -59,28 +60,34 @@ struct Stage {
   int fft_length = 0;  ///< M.
   int selfs = 0;       ///< Residues that are their own partner, placed first.
   int pairs = 0;
-  double eta = 1;  ///< Sign between the halves of the butterfly.
-  double sigma = 1;
+  T eta = 1;  ///< Sign between the halves of the butterfly.
+  T sigma = 1;
   bool self_twiddled = false;
-  std::vector<FftPass> passes;
+  std::vector<BasicFftPass<T>> passes;
   std::vector<std::int32_t> slot_a, slot_b;  ///< Where input j goes; slot_b -1: one place only.
-  std::vector<double> sign_a, sign_b;
+  std::vector<T> sign_a, sign_b;
   std::vector<std::int32_t> zero_slots;
   struct JoinColumn {
     std::int32_t k = 0, partner = 0;
   };
   std::vector<JoinColumn> columns;
-  std::vector<double> join_twiddle;  ///< [column][selfs + pairs][cos, sin].
-  std::vector<double> join_dense;    ///< [p/2 + 1][pairs][cos, sin].
-  PrimeButterfly prime;              ///< Instead, where p splits; also that of prime_sine.
+  std::vector<T> join_twiddle;   ///< [column][selfs + pairs][cos, sin].
+  std::vector<T> join_dense;     ///< [p/2 + 1][pairs][cos, sin].
+  BasicPrimeButterfly<T> prime;  ///< Instead, where p splits; also that of prime_sine.
 
   std::vector<std::int32_t> out_slot;
-  std::vector<double> out_sign;
+  std::vector<T> out_sign;
   bool swapped = false;         ///< Odd symmetry: the first row is in the imaginary part.
   bool periodic_split = false;  ///< Separate the two rows' spectra after the FFT.
   bool periodic_merge = false;  ///< Join them before the FFT, and exchange parts around it.
   std::vector<std::int32_t> natural_slot;  ///< Periodic: slot of input k (digit-reversed).
 };
+using FftPass = BasicFftPass<double>;
+using Stage = BasicStage<double>;
+using StageF32 = BasicStage<float>;
+
+/// The same tables, each number rounded once.
+[[nodiscard]] StageF32 narrow(const Stage& stage);
 
 /// The forward (to modes) or inverse transform of a direction with `intervals` N >= 2 intervals,
 /// scaled so that inverse(forward(x)) = scale_of(kind, N) * x. Kind must not be dense.

@@ -13,13 +13,13 @@
 #include "kernels/lanes-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
 
 // kCount outputs q, q + step, ... of a dense transform from `count` inputs. The last ones come
 // first: spectra fall, and what is added while the sum is small is hardly rounded.
 template <int kCount>
-HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size_t count,
-                           const double* in, double* out, std::size_t out_step) {
+HWY_INLINE void dense_rows(const Real* matrix, std::size_t row_step, std::size_t count,
+                           const Real* in, Real* out, std::size_t out_step) {
   const D d;
   C sum[kCount];
   for (int s = 0; s < kCount; ++s) sum[s] = {hn::Zero(d), hn::Zero(d)};
@@ -35,22 +35,21 @@ HWY_INLINE void dense_rows(const double* matrix, std::size_t row_step, std::size
 }
 
 template <int kCount>
-HWY_NOINLINE void dense_block(const double* matrix, std::size_t row_step, std::size_t count,
-                              const double* in, double* out, std::size_t out_step) {
+HWY_NOINLINE void dense_block(const Real* matrix, std::size_t row_step, std::size_t count,
+                              const Real* in, Real* out, std::size_t out_step) {
   dense_rows<kCount>(matrix, row_step, count, in, out, out_step);
 }
 
 // All outputs first, first + step, ... in blocks as large as registers allow; short blocks wait for
 // FMAs.
-HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t count,
-                            std::size_t first, std::size_t step, std::size_t n_out,
-                            const double* in, double* out) {
-  using Block =
-      void (*)(const double*, std::size_t, std::size_t, const double*, double*, std::size_t);
+HWY_INLINE void dense_group(const Real* matrix, std::size_t n_in, std::size_t count,
+                            std::size_t first, std::size_t step, std::size_t n_out, const Real* in,
+                            Real* out) {
+  using Block = void (*)(const Real*, std::size_t, std::size_t, const Real*, Real*, std::size_t);
   static constexpr Block kBlocks[] = {
       dense_block<1>, dense_block<2>, dense_block<3>, dense_block<4>, dense_block<5>,
       dense_block<6>, dense_block<7>, dense_block<8>, dense_block<9>, dense_block<10>};
-  constexpr std::size_t kMost = kLanes == 8 ? 10 : 5;
+  constexpr std::size_t kMost = kLanes * sizeof(Real) == 64 ? 10 : 5;
   std::size_t left = (n_out - first + step - 1) / step;
   std::size_t blocks = (left + kMost - 1) / kMost;
   for (std::size_t q = first; blocks > 0; --blocks) {
@@ -62,17 +61,17 @@ HWY_INLINE void dense_group(const double* matrix, std::size_t n_in, std::size_t 
 }
 
 // x -> y, slot by slot; x is used up. See direct/cyclic.hpp for the mathematics.
-HWY_NOINLINE void cyclic_product(const CyclicProduct& product, double* x, double* y) {
+HWY_NOINLINE void cyclic_product(const CyclicProduct& product, Real* x, Real* y) {
   const D d;
   for (const auto& node : product.nodes) {
     const auto n = static_cast<std::size_t>(node.length);
-    double* const at = x + static_cast<std::size_t>(node.first) * kSlot;
+    Real* const at = x + static_cast<std::size_t>(node.first) * kSlot;
     if (node.parts == 0) {
       dense_group(product.matrix.data() + node.matrix, n, n, 0, 1, n, at,
                   y + static_cast<std::size_t>(node.first) * kSlot);
     } else if (node.parts == 2) {
       const std::size_t half = n / 2 * kSlot;
-      for (double* p = at; p < at + half; p += kSlot) {
+      for (Real* p = at; p < at + half; p += kSlot) {
         const C low = load_c(p);
         const C high = load_c(p + half);
         store_c(low + high, p);
@@ -81,7 +80,7 @@ HWY_NOINLINE void cyclic_product(const CyclicProduct& product, double* x, double
     } else {
       const V sign = hn::Set(d, node.sign);
       const std::size_t third = n / 3 * kSlot;
-      for (double* p = at; p < at + third; p += kSlot) {
+      for (Real* p = at; p < at + third; p += kSlot) {
         const C x0 = load_c(p);
         const C x1 = load_c(p + third);
         const C x2 = load_c(p + 2 * third);
@@ -94,10 +93,10 @@ HWY_NOINLINE void cyclic_product(const CyclicProduct& product, double* x, double
   for (std::size_t i = product.nodes.size(); i-- > 0;) {
     const auto& node = product.nodes[i];
     const auto n = static_cast<std::size_t>(node.length);
-    double* const at = y + static_cast<std::size_t>(node.first) * kSlot;
+    Real* const at = y + static_cast<std::size_t>(node.first) * kSlot;
     if (node.parts == 2) {
       const std::size_t half = n / 2 * kSlot;
-      for (double* p = at; p < at + half; p += kSlot) {
+      for (Real* p = at; p < at + half; p += kSlot) {
         const C low = load_c(p);
         const C high = load_c(p + half);
         store_c(low + high, p);
@@ -106,7 +105,7 @@ HWY_NOINLINE void cyclic_product(const CyclicProduct& product, double* x, double
     } else if (node.parts == 3) {
       const V sign = hn::Set(d, node.sign);
       const std::size_t third = n / 3 * kSlot;
-      for (double* p = at; p < at + third; p += kSlot) {
+      for (Real* p = at; p < at + third; p += kSlot) {
         const C e = load_c(p);
         const C a0 = load_c(p + third);
         const C a1 = load_c(p + 2 * third);
@@ -118,6 +117,6 @@ HWY_NOINLINE void cyclic_product(const CyclicProduct& product, double* x, double
   }
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -13,7 +13,7 @@
 #include "kernels/dense-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
 template <int R>
 HWY_INLINE void butterfly(C* x);
 
@@ -121,8 +121,8 @@ HWY_INLINE void butterfly<8>(C* x) {
 }
 
 template <int R, bool kTwiddled>
-HWY_INLINE void pass_column(const double* twiddle, std::size_t step, std::size_t blocks,
-                            std::size_t block_step, double* at) {
+HWY_INLINE void pass_column(const Real* twiddle, std::size_t step, std::size_t blocks,
+                            std::size_t block_step, Real* at) {
   for (std::size_t b = 0; b < blocks; ++b, at += block_step) {
     C x[R];
     x[0] = load_c(at);
@@ -136,11 +136,11 @@ HWY_INLINE void pass_column(const double* twiddle, std::size_t step, std::size_t
 }
 
 template <int R>
-HWY_NOINLINE void fixed_pass(const FftPass& pass, std::size_t blocks, double* buffer) {
+HWY_NOINLINE void fixed_pass(const FftPass& pass, std::size_t blocks, Real* buffer) {
   const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
   for (int k = 0; k < pass.length; ++k) {
-    const double* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (R - 1);
-    double* at = buffer + static_cast<std::size_t>(k) * kSlot;
+    const Real* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (R - 1);
+    Real* at = buffer + static_cast<std::size_t>(k) * kSlot;
     const bool trivial = twiddle[1] == 0.0 && twiddle[0] == 1.0;
     if (trivial)
       pass_column<R, false>(twiddle, step, blocks, R * step, at);
@@ -152,7 +152,7 @@ HWY_NOINLINE void fixed_pass(const FftPass& pass, std::size_t blocks, double* bu
 // Accumulates A_s = sum u_r cos, B_s = sum v_r sin for kCount values of s. uv: [pair][u, v][re,
 // im].
 template <int kCount>
-HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_row, int pairs, C* a,
+HWY_INLINE void dense_sums(const Real* uv, const Real* cs, std::size_t cs_row, int pairs, C* a,
                            C* b) {
   const D d;
   for (int s = 0; s < kCount; ++s) a[s] = b[s] = {hn::Zero(d), hn::Zero(d)};
@@ -170,12 +170,12 @@ HWY_INLINE void dense_sums(const double* uv, const double* cs, std::size_t cs_ro
   }
 }
 
-constexpr int kDenseBlock = kLanes == 8 ? 4 : 2;
+constexpr int kDenseBlock = kLanes * sizeof(Real) == 64 ? 4 : 2;
 
 // Calls emit(s, A, B) for s in [first, last].
 template <class Emit>
-HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size_t cs_row,
-                                int pairs, int first, int last, const Emit& emit) {
+HWY_INLINE void dense_butterfly(const Real* uv, const Real* table, std::size_t cs_row, int pairs,
+                                int first, int last, const Emit& emit) {
   int s = first;
   C a[kDenseBlock];
   C b[kDenseBlock];
@@ -196,15 +196,14 @@ HWY_INLINE void dense_butterfly(const double* uv, const double* table, std::size
 }
 
 // Any odd radix; `work` holds 2 (radix - 1) slots.
-HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* buffer,
-                               double* work) {
+HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, Real* buffer, Real* work) {
   const int radix = pass.radix;
   const int h = (radix - 1) / 2;
   const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
   for (int k = 0; k < pass.length; ++k) {
-    const double* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (radix - 1);
+    const Real* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (radix - 1);
     for (std::size_t block = 0; block < blocks; ++block) {
-      double* at = buffer + static_cast<std::size_t>(k) * kSlot + block * radix * step;
+      Real* at = buffer + static_cast<std::size_t>(k) * kSlot + block * radix * step;
       const C x0 = load_c(at);
       C sum = x0;
       for (int r = 1; r <= h; ++r) {
@@ -233,8 +232,8 @@ HWY_NOINLINE void generic_pass(const FftPass& pass, std::size_t blocks, double* 
 // Residues r and p - r of a butterfly of p points, in the order of its product; `work` has room for
 // 4 slots a pair.
 struct PrimeSums {
-  double *u, *v, *a, *b;
-  PrimeSums(const PrimeButterfly& prime, double* work)
+  Real *u, *v, *a, *b;
+  PrimeSums(const PrimeButterfly& prime, Real* work)
       : u(work),
         v(u + prime.in.size() * kSlot),
         a(v + prime.in.size() * kSlot),
@@ -246,17 +245,15 @@ struct PrimeSums {
 };
 
 // A prime radix whose sums split.
-HWY_NOINLINE void prime_pass(const FftPass& pass, std::size_t blocks, double* buffer,
-                             double* work) {
+HWY_NOINLINE void prime_pass(const FftPass& pass, std::size_t blocks, Real* buffer, Real* work) {
   const PrimeButterfly& prime = pass.prime;
   const std::size_t pairs = prime.in.size();
   const std::size_t step = static_cast<std::size_t>(pass.length) * kSlot;
   const PrimeSums sums(prime, work);
   for (int k = 0; k < pass.length; ++k) {
-    const double* twiddle =
-        pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (pass.radix - 1);
+    const Real* twiddle = pass.twiddle.data() + static_cast<std::size_t>(k) * 2 * (pass.radix - 1);
     for (std::size_t block = 0; block < blocks; ++block) {
-      double* at = buffer + static_cast<std::size_t>(k) * kSlot + block * pass.radix * step;
+      Real* at = buffer + static_cast<std::size_t>(k) * kSlot + block * pass.radix * step;
       const C x0 = load_c(at);
       C total = x0;
       for (std::size_t i = 0; i < pairs; ++i) {
@@ -286,7 +283,7 @@ HWY_NOINLINE void prime_pass(const FftPass& pass, std::size_t blocks, double* bu
 }
 
 // One pass over `length` slots.
-HWY_INLINE void one_pass(const FftPass& pass, int length, double* at, double* work) {
+HWY_INLINE void one_pass(const FftPass& pass, int length, Real* at, Real* work) {
   const auto blocks = static_cast<std::size_t>(length / (pass.length * pass.radix));
   switch (pass.radix) {
     case 2:
@@ -308,16 +305,16 @@ HWY_INLINE void one_pass(const FftPass& pass, int length, double* at, double* wo
 }
 
 // Blocks of this many slots stay in the first cache; early passes go through them one by one.
-constexpr int kNearSlots = static_cast<int>(32768 / (kSlot * sizeof(double)));
+constexpr int kNearSlots = static_cast<int>(32768 / (kSlot * sizeof(Real)));
 
-HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
+HWY_INLINE void fft_passes(const Stage& stage, Real* buffer, Real* work) {
   const int subs = stage.selfs + stage.pairs == 0 ? 1 : stage.selfs + stage.pairs;
   std::size_t near = 0;
   int length = 1;
   while (near < stage.passes.size() && length * stage.passes[near].radix <= kNearSlots)
     length *= stage.passes[near++].radix;
   for (int sub = 0; sub < subs; ++sub) {
-    double* at = buffer + static_cast<std::size_t>(sub) * stage.fft_length * kSlot;
+    Real* at = buffer + static_cast<std::size_t>(sub) * stage.fft_length * kSlot;
     for (int block = 0; block < stage.fft_length; block += length)
       for (std::size_t i = 0; i < near; ++i)
         one_pass(stage.passes[i], length, at + static_cast<std::size_t>(block) * kSlot, work);
@@ -326,6 +323,6 @@ HWY_INLINE void fft_passes(const Stage& stage, double* buffer, double* work) {
   }
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -11,24 +11,24 @@
 #include "kernels/fft_passes-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
 
 // The joining butterfly; see direct/stage.hpp for the mathematics.
-HWY_NOINLINE void join_dense(const Stage& stage, double* buffer, double* work) {
+HWY_NOINLINE void join_dense(const Stage& stage, Real* buffer, Real* work) {
   const D d;
   const std::size_t m = static_cast<std::size_t>(stage.fft_length);
   const int subs = stage.selfs + stage.pairs;
   const V sigma = hn::Set(d, stage.sigma);
   const V eta = hn::Set(d, stage.eta);
   const int p = stage.p;
-  const double* twiddle = stage.join_twiddle.data();
+  const Real* twiddle = stage.join_twiddle.data();
   for (const auto& column : stage.columns) {
-    double* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
-    double* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
+    Real* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
+    Real* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
     const bool lone = column.k == column.partner;
     for (int i = 0; i < stage.pairs; ++i) {
       const std::size_t offset = (stage.selfs + i) * m * kSlot;
-      const double* cs = twiddle + 2 * (stage.selfs + i);
+      const Real* cs = twiddle + 2 * (stage.selfs + i);
       const C t = turn(load_c(at + offset), cs);
       const C b = times(turn_back(load_c(partner + offset), cs), sigma);
       store_c(t + b, work + i * 2 * kSlot);
@@ -78,7 +78,7 @@ HWY_NOINLINE void join_dense(const Stage& stage, double* buffer, double* work) {
 }
 
 // The same for a prime p whose sums split.
-HWY_NOINLINE void join_prime(const Stage& stage, double* buffer, double* work) {
+HWY_NOINLINE void join_prime(const Stage& stage, Real* buffer, Real* work) {
   const D d;
   const PrimeButterfly& prime = stage.prime;
   const int p = stage.p;
@@ -86,10 +86,10 @@ HWY_NOINLINE void join_prime(const Stage& stage, double* buffer, double* work) {
   const std::size_t step = static_cast<std::size_t>(stage.fft_length) * kSlot;
   const V sigma = hn::Set(d, stage.sigma);
   const PrimeSums sums(prime, work);
-  const double* twiddle = stage.join_twiddle.data();
+  const Real* twiddle = stage.join_twiddle.data();
   for (const auto& column : stage.columns) {
-    double* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
-    double* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
+    Real* const at = buffer + static_cast<std::size_t>(column.k) * kSlot;
+    Real* const partner = buffer + static_cast<std::size_t>(column.partner) * kSlot;
     const bool lone = column.k == column.partner;
     const C t0 = stage.self_twiddled ? turn(load_c(at), twiddle) : load_c(at);
     C total = t0;
@@ -98,7 +98,7 @@ HWY_NOINLINE void join_prime(const Stage& stage, double* buffer, double* work) {
       const int r = prime.in[i];
       const bool upper = 2 * r > p;
       const int sub = upper ? p - r : r;
-      const double* cs = twiddle + 2 * sub;
+      const Real* cs = twiddle + 2 * sub;
       const C t = turn(load_c(at + sub * step), cs);
       const C b = times(turn_back(load_c(partner + sub * step), cs), sigma);
       const C u = t + b;
@@ -123,13 +123,13 @@ HWY_NOINLINE void join_prime(const Stage& stage, double* buffer, double* work) {
   }
 }
 
-HWY_INLINE void join(const Stage& stage, double* buffer, double* work) {
+HWY_INLINE void join(const Stage& stage, Real* buffer, Real* work) {
   if (stage.prime.empty())
     join_dense(stage, buffer, work);
   else
     join_prime(stage, buffer, work);
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

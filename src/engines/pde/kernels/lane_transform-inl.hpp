@@ -12,46 +12,11 @@
 
 #include "kernels/join-inl.hpp"
 #include "kernels/lane_transform.hpp"
+#include "kernels/transpose-inl.hpp"
+#include "kernels/wide-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
-
-// In place transpose of kLanes vectors of kLanes doubles.
-HWY_INLINE void transpose(V* v) {
-#if HWY_TARGET <= HWY_AVX3  // better targets have smaller numbers
-  __m512d t[8], w[8];
-  for (int i = 0; i < 4; ++i) {
-    t[2 * i] = _mm512_unpacklo_pd(v[2 * i].raw, v[2 * i + 1].raw);
-    t[2 * i + 1] = _mm512_unpackhi_pd(v[2 * i].raw, v[2 * i + 1].raw);
-  }
-  for (int i = 0; i < 2; ++i)
-    for (int j = 0; j < 2; ++j) {
-      // Blocks 0, 2 and 1, 3 of rows (4i + j, 4i + 2 + j).
-      w[4 * i + j] = _mm512_shuffle_f64x2(t[4 * i + j], t[4 * i + 2 + j], 0x88);
-      w[4 * i + 2 + j] = _mm512_shuffle_f64x2(t[4 * i + j], t[4 * i + 2 + j], 0xDD);
-    }
-  for (int j = 0; j < 4; ++j) {
-    v[j].raw = _mm512_shuffle_f64x2(w[j], w[4 + j], 0x88);
-    v[4 + j].raw = _mm512_shuffle_f64x2(w[j], w[4 + j], 0xDD);
-  }
-#elif HWY_TARGET == HWY_AVX2
-  const __m256d a = _mm256_unpacklo_pd(v[0].raw, v[1].raw);
-  const __m256d b = _mm256_unpackhi_pd(v[0].raw, v[1].raw);
-  const __m256d c = _mm256_unpacklo_pd(v[2].raw, v[3].raw);
-  const __m256d e = _mm256_unpackhi_pd(v[2].raw, v[3].raw);
-  v[0].raw = _mm256_permute2f128_pd(a, c, 0x20);
-  v[1].raw = _mm256_permute2f128_pd(b, e, 0x20);
-  v[2].raw = _mm256_permute2f128_pd(a, c, 0x31);
-  v[3].raw = _mm256_permute2f128_pd(b, e, 0x31);
-#else
-  static_assert(kLanes == 2, "write a transpose for this vector width");
-  const D d;
-  const V a = hn::InterleaveLower(d, v[0], v[1]);
-  const V b = hn::InterleaveUpper(d, v[0], v[1]);
-  v[0] = a;
-  v[1] = b;
-#endif
-}
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
 
 std::size_t batch_lines_impl() {
   return kSlot;
@@ -60,7 +25,7 @@ const char* target_name_impl() {
   return hwy::TargetName(HWY_TARGET);
 }
 
-HWY_INLINE void put(const Stage& stage, std::size_t j, V v, std::size_t half, double* buffer) {
+HWY_INLINE void put(const Stage& stage, std::size_t j, V v, std::size_t half, Real* buffer) {
   const D d;
   hn::Store(hn::Mul(v, hn::Set(d, stage.sign_a[j])), d,
             buffer + static_cast<std::size_t>(stage.slot_a[j]) * kSlot + half * kLanes);
@@ -69,50 +34,14 @@ HWY_INLINE void put(const Stage& stage, std::size_t j, V v, std::size_t half, do
               buffer + static_cast<std::size_t>(stage.slot_b[j]) * kSlot + half * kLanes);
 }
 
-void clear_unused_impl(const Stage& stage, double* buffer) {
+void clear_unused_impl(const Stage& stage, Real* buffer) {
   const D d;
   for (const std::int32_t slot : stage.zero_slots)
     store_c({hn::Zero(d), hn::Zero(d)}, buffer + static_cast<std::size_t>(slot) * kSlot);
 }
 
-// Whether masked loads and stores exist that cannot fault in lanes that are off. Passing numbers
-// through a small array instead costs a stall per vector: a wide load after narrow stores waits.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET <= HWY_AVX3
-#define NEUROLENS_PDE_MASKS 1
-#else
-#define NEUROLENS_PDE_MASKS 0
-#endif
-
-HWY_INLINE V load_part(const double* at, std::size_t count) {
-  const D d;
-  if (count == kLanes) return hn::LoadU(d, at);
-#if NEUROLENS_PDE_MASKS
-  return hn::MaskedLoad(hn::FirstN(d, count), d, at);
-#else
-  HWY_ALIGN double tile[kLanes] = {};
-  for (std::size_t c = 0; c < count; ++c) tile[c] = at[c];
-  return hn::Load(d, tile);
-#endif
-}
-
-HWY_INLINE void store_part(V v, std::size_t count, double* at) {
-  const D d;
-  if (count == kLanes) {
-    hn::StoreU(v, d, at);
-    return;
-  }
-#if NEUROLENS_PDE_MASKS
-  hn::BlendedStore(v, hn::FirstN(d, count), d, at);
-#else
-  HWY_ALIGN double tile[kLanes];
-  hn::Store(v, d, tile);
-  for (std::size_t c = 0; c < count; ++c) at[c] = tile[c];
-#endif
-}
-#undef NEUROLENS_PDE_MASKS
-
 // Loads kLanes rows at columns [j, j + count) into v, missing columns zero.
-HWY_INLINE void load_tile(const double* const* rows, std::size_t j, std::size_t count, V* v) {
+HWY_INLINE void load_tile(const Real* const* rows, std::size_t j, std::size_t count, V* v) {
   const D d;
   if (count == kLanes) {
     for (std::size_t r = 0; r < kLanes; ++r) v[r] = hn::LoadU(d, rows[r] + j);
@@ -127,19 +56,19 @@ HWY_INLINE std::size_t part(std::size_t n, std::size_t j) {
 
 // Columns of the next tile from q on: up to the next cache line of the first row, so that tiles
 // after the first one do not straddle lines (rows of a grid mostly share their alignment).
-HWY_INLINE std::size_t tile_width(const double* row, std::size_t q, std::size_t end) {
-  const std::size_t offset = reinterpret_cast<std::uintptr_t>(row + q) / sizeof(double) % kLanes;
+HWY_INLINE std::size_t tile_width(const Real* row, std::size_t q, std::size_t end) {
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(row + q) / sizeof(Real) % kLanes;
   const std::size_t room = kLanes - offset;
   return end - q < room ? end - q : room;
 }
 
 // Half a batch at a time: 16 rows a power of two apart would push each other out of the cache
 // between one tile and the next.
-void gather_rows_impl(const Stage& stage, const double* const* rows, double* buffer) {
+void gather_rows_impl(const Stage& stage, const Real* const* rows, Real* buffer) {
   clear_unused_impl(stage, buffer);
   const auto n = static_cast<std::size_t>(stage.inputs);
   for (std::size_t half = 0; half < 2; ++half) {
-    const double* const* own = rows + half * kLanes;
+    const Real* const* own = rows + half * kLanes;
     for (std::size_t j = 0, count = 0; j < n; j += count) {
       count = tile_width(own[0], j, n);
       V v[kLanes];
@@ -154,8 +83,8 @@ void gather_rows_impl(const Stage& stage, const double* const* rows, double* buf
   }
 }
 
-void gather_columns_impl(const Stage& stage, const double* source, std::ptrdiff_t stride,
-                         std::size_t width, double* buffer) {
+void gather_columns_impl(const Stage& stage, const Real* source, std::ptrdiff_t stride,
+                         std::size_t width, Real* buffer) {
   clear_unused_impl(stage, buffer);
   const std::size_t first = width < kLanes ? width : kLanes;
   const D d;
@@ -168,13 +97,13 @@ void gather_columns_impl(const Stage& stage, const double* source, std::ptrdiff_
 
 // Periodic rows a, b share a complex spectrum Z = A + i B. Afterwards slot k <= N/2 holds Re A, Re
 // B and slot N - k holds Im A, Im B (both in natural order).
-HWY_INLINE void split_spectra(const Stage& stage, double* buffer) {
+HWY_INLINE void split_spectra(const Stage& stage, Real* buffer) {
   const D d;
   const V half = hn::Set(d, 0.5);
   const int n = stage.inputs;
   for (int k = 1; 2 * k < n; ++k) {
-    double* low = buffer + static_cast<std::size_t>(k) * kSlot;
-    double* high = buffer + static_cast<std::size_t>(n - k) * kSlot;
+    Real* low = buffer + static_cast<std::size_t>(k) * kSlot;
+    Real* high = buffer + static_cast<std::size_t>(n - k) * kSlot;
     const C p = times(load_c(low), half);
     const C q = times(load_c(high), half);
     store_c({hn::Add(p.re, q.re), hn::Add(p.im, q.im)}, low);
@@ -184,17 +113,17 @@ HWY_INLINE void split_spectra(const Stage& stage, double* buffer) {
 
 // The reverse, into bit-reversed slots with real and imaginary part exchanged: the forward FFT of
 // that, exchanged again on the way out, is the inverse.
-HWY_INLINE void merge_spectra(const Stage& stage, double* buffer) {
+HWY_INLINE void merge_spectra(const Stage& stage, Real* buffer) {
   const int n = stage.inputs;
   for (int k = 0; 2 * k <= n; ++k) {
-    double* low =
+    Real* low =
         buffer + static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(k)]) * kSlot;
     const C real = load_c(low);  // Re A, Re B
     if (k == 0 || 2 * k == n) {
       store_c({real.im, real.re}, low);
       continue;
     }
-    double* high =
+    Real* high =
         buffer +
         static_cast<std::size_t>(stage.natural_slot[static_cast<std::size_t>(n - k)]) * kSlot;
     const C imag = load_c(high);  // Im A, Im B
@@ -203,19 +132,19 @@ HWY_INLINE void merge_spectra(const Stage& stage, double* buffer) {
   }
 }
 
-HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
+HWY_INLINE void dense_transform(const Stage& stage, Real* buffer) {
   const auto n = static_cast<std::size_t>(stage.inputs);
   const auto n_out = static_cast<std::size_t>(stage.outputs);
-  double* folded = buffer + n * kSlot;
-  double* out = buffer + (2 * n + 2) * kSlot;
-  const double* matrix = stage.matrix.data();
+  Real* folded = buffer + n * kSlot;
+  Real* out = buffer + (2 * n + 2) * kSlot;
+  const Real* matrix = stage.matrix.data();
   if (!stage.folded) {
     dense_group(matrix, n, n, 0, 1, n_out, buffer, out);
     return;
   }
   const std::size_t half = n / 2;
   const std::size_t upper = n - half;  // with the middle
-  double* difference = folded + upper * kSlot;
+  Real* difference = folded + upper * kSlot;
   for (std::size_t j = 0; j < half; ++j) {
     const C a = load_c(buffer + j * kSlot);
     const C b = load_c(buffer + (n - 1 - j) * kSlot);
@@ -228,12 +157,12 @@ HWY_INLINE void dense_transform(const Stage& stage, double* buffer) {
 }
 
 // A sine transform of prime length; see make_prime_sine_stage.
-HWY_INLINE void prime_sine_transform(const Stage& stage, double* buffer) {
+HWY_INLINE void prime_sine_transform(const Stage& stage, Real* buffer) {
   const PrimeButterfly& prime = stage.prime;
   const std::size_t pairs = prime.in.size();
-  double* const even = buffer + 2 * pairs * kSlot;
-  double* const odd = even + pairs * kSlot;
-  double* const out = odd + pairs * kSlot;
+  Real* const even = buffer + 2 * pairs * kSlot;
+  Real* const odd = even + pairs * kSlot;
+  Real* const out = odd + pairs * kSlot;
   for (std::size_t i = 0; i < pairs; ++i) {
     const auto r = static_cast<std::size_t>(prime.in[i]);
     const C a = load_c(buffer + (r - 1) * kSlot);
@@ -246,7 +175,7 @@ HWY_INLINE void prime_sine_transform(const Stage& stage, double* buffer) {
   cyclic_product(prime.odd, odd, out + pairs * kSlot);
 }
 
-void transform_impl(const Stage& stage, double* buffer) {
+void transform_impl(const Stage& stage, Real* buffer) {
   if (stage.prime_sine) {
     prime_sine_transform(stage, buffer);
     return;
@@ -255,13 +184,13 @@ void transform_impl(const Stage& stage, double* buffer) {
     dense_transform(stage, buffer);
     return;
   }
-  double* work = buffer + static_cast<std::size_t>(stage.slots) * kSlot;
+  Real* work = buffer + static_cast<std::size_t>(stage.slots) * kSlot;
   if (stage.periodic_merge) merge_spectra(stage, buffer);
   fft_passes(stage, buffer, work);
   if (stage.periodic_split) split_spectra(stage, buffer);
   if (stage.p > 1) join(stage, buffer, work);
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -67,11 +67,14 @@ void clear_unused(const Stage& stage, double* buffer) {
   HWY_DYNAMIC_DISPATCH(clear_unused_impl)(stage, buffer);
 }
 void eliminate_row(std::size_t n, double* row, const double* scale, double weight,
-                   const double* previous, const double* factor) {
-  HWY_DYNAMIC_DISPATCH(eliminate_row_impl)(n, row, scale, weight, previous, factor);
+                   const double* previous, const double* factor, const EndTerms* ends,
+                   double* carry) {
+  HWY_DYNAMIC_DISPATCH(eliminate_row_impl)
+  (n, row, scale, weight, previous, factor, ends, carry);
 }
-void substitute_row(std::size_t n, double* row, const double* next, const double* factor) {
-  HWY_DYNAMIC_DISPATCH(substitute_row_impl)(n, row, next, factor);
+void substitute_row(std::size_t n, double* row, const double* next, const double* factor,
+                    double* carry) {
+  HWY_DYNAMIC_DISPATCH(substitute_row_impl)(n, row, next, factor, carry);
 }
 void smooth_row(std::size_t n, const double* f, const double* const* neighbours,
                 std::size_t neighbour_count, double a, double b, double* out) {

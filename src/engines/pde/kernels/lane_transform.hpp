@@ -8,6 +8,7 @@
 /// counts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,7 +16,7 @@
 
 namespace neurolens::pde::kernels {
 
-/// Lines per batch: twice the doubles of a vector, 4 to 16.
+/// Lines per batch: twice the numbers of a vector, 4 to 16 doubles or 8 to 32 floats.
 [[nodiscard]] std::size_t batch_lines();
 /// The instruction set in use, such as "AVX3".
 [[nodiscard]] const char* target_name();
@@ -30,6 +31,18 @@ struct Factors {
   double first_weight = 1;  ///< Of the right-hand side in row 0 and the last row.
   double last_weight = 1;
   bool past_caches = false;  ///< Write eliminated rows past the caches: they are read much later.
+  /// Single precision: what boundary values at the two ends of the rows add to mode q of row j is
+  /// end_values[side][j] end_modes[side][q], unscaled. A value over h^2 in a row would drown the
+  /// rest of it in its own rounding errors. Null: nothing.
+  std::array<const double*, 2> end_modes{};
+  std::array<const double*, 2> end_values{};
+};
+
+/// The same for one row of modes of a plane: the sum of factor[i] modes[i][q].
+struct EndTerms {
+  int count = 0;
+  std::array<double, 4> factor{};
+  std::array<const double*, 4> modes{};
 };
 
 /// Reads line l = 0..2V-1 from rows[l][0..inputs).
@@ -58,14 +71,65 @@ void substitute_gather(const Stage& stage, std::size_t lines, double* const* row
 void clear_unused(const Stage& stage, double* buffer);
 
 /// One row of elimination: row = (row * scale * weight - previous) * factor. previous may be null.
+/// `ends` and `carry` are for single precision.
 void eliminate_row(std::size_t n, double* row, const double* scale, double weight,
-                   const double* previous, const double* factor);
+                   const double* previous, const double* factor, const EndTerms* ends = nullptr,
+                   double* carry = nullptr);
 /// One row of back substitution: row -= factor * next.
-void substitute_row(std::size_t n, double* row, const double* next, const double* factor);
+void substitute_row(std::size_t n, double* row, const double* next, const double* factor,
+                    double* carry = nullptr);
 
 /// out[i] = a * f[i] + b * (f[i-1] + f[i+1] + sum of neighbours[m][i]), i in [0, n): f[-1] and f[n]
 /// are read. The right-hand side operator of the fourth-order stencils.
 void smooth_row(std::size_t n, const double* f, const double* const* neighbours,
                 std::size_t neighbour_count, double a, double b, double* out);
+
+/// The same for floats. Transforms run in single precision, tridiagonal recurrences in double
+/// precision: carries, scales and factors are doubles, and a plane's rows leave their unrounded
+/// numbers in `carry` for the next plane.
+namespace single {
+[[nodiscard]] std::size_t batch_lines();
+void gather_rows(const StageF32& stage, const float* const* rows, float* buffer);
+void gather_columns(const StageF32& stage, const float* source, std::ptrdiff_t stride,
+                    std::size_t width, float* buffer);
+void transform(const StageF32& stage, float* buffer);
+void scatter_rows(const StageF32& stage, const float* buffer, const float* scale, std::size_t lines,
+                  float* const* rows);
+void scatter_columns(const StageF32& stage, const float* buffer, const float* scale,
+                     std::size_t width, float* target, std::ptrdiff_t stride);
+void scatter_eliminate(const StageF32& stage, const float* buffer, const double* scale,
+                       std::size_t lines, float* const* rows, const Factors& factors, int first_row,
+                       std::size_t begin, std::size_t end, double* carry);
+void substitute_gather(const StageF32& stage, std::size_t lines, float* const* rows,
+                       const Factors& factors, int first_row, std::size_t begin, std::size_t end,
+                       double* carry, float* buffer);
+void clear_unused(const StageF32& stage, float* buffer);
+void eliminate_row(std::size_t n, float* row, const double* scale, double weight,
+                   const double* previous, const double* factor, const EndTerms* ends,
+                   double* carry);
+void substitute_row(std::size_t n, float* row, const double* next, const double* factor,
+                    double* carry);
+void smooth_row(std::size_t n, const float* f, const float* const* neighbours,
+                std::size_t neighbour_count, double a, double b, float* out);
+}  // namespace single
+using single::clear_unused;
+using single::eliminate_row;
+using single::gather_columns;
+using single::gather_rows;
+using single::scatter_columns;
+using single::scatter_eliminate;
+using single::scatter_rows;
+using single::smooth_row;
+using single::substitute_gather;
+using single::substitute_row;
+using single::transform;
+
+template <class T>
+[[nodiscard]] std::size_t lines_of() {
+  if constexpr (sizeof(T) == sizeof(float))
+    return single::batch_lines();
+  else
+    return batch_lines();
+}
 
 }  // namespace neurolens::pde::kernels

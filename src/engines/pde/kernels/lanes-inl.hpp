@@ -10,24 +10,38 @@
 
 #include <cstddef>
 
+#include "direct/stage.hpp"
+
+// What the including file makes: kernels of this kind of number in this namespace.
+#ifndef NEUROLENS_PDE_REAL
+#define NEUROLENS_PDE_REAL double
+#define NEUROLENS_PDE_LANES kernels
+#endif
+
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D = hn::ScalableTag<double>;
+using Real = NEUROLENS_PDE_REAL;
+using Stage = BasicStage<Real>;
+using FftPass = BasicFftPass<Real>;
+using CyclicProduct = BasicCyclicProduct<Real>;
+using PrimeButterfly = BasicPrimeButterfly<Real>;
+
+using D = hn::ScalableTag<Real>;
 using V = hn::Vec<D>;
 constexpr std::size_t kLanes = hn::MaxLanes(D());
-constexpr std::size_t kSlot = 2 * kLanes;  // doubles per complex slot
+constexpr std::size_t kSlot = 2 * kLanes;  // numbers per complex slot
 
 struct C {
   V re, im;
 };
 
-HWY_INLINE C load_c(const double* at) {
+HWY_INLINE C load_c(const Real* at) {
   const D d;
   return {hn::Load(d, at), hn::Load(d, at + kLanes)};
 }
-HWY_INLINE void store_c(const C& c, double* at) {
+HWY_INLINE void store_c(const C& c, Real* at) {
   const D d;
   hn::Store(c.re, d, at);
   hn::Store(c.im, d, at + kLanes);
@@ -46,13 +60,13 @@ HWY_INLINE C plus_i(const C& a, const C& b) {
   return {hn::Sub(a.re, b.im), hn::Add(a.im, b.re)};
 }
 // x (c - i s)
-HWY_INLINE C turn(const C& x, const double* cs) {
+HWY_INLINE C turn(const C& x, const Real* cs) {
   const D d;
   const V c = hn::Set(d, cs[0]);
   const V s = hn::Set(d, cs[1]);
   return {hn::MulAdd(x.im, s, hn::Mul(x.re, c)), hn::NegMulAdd(x.re, s, hn::Mul(x.im, c))};
 }
-HWY_INLINE C turn_back(const C& x, const double* cs) {
+HWY_INLINE C turn_back(const C& x, const Real* cs) {
   const D d;
   const V c = hn::Set(d, cs[0]);
   const V s = hn::Set(d, cs[1]);
@@ -62,6 +76,6 @@ HWY_INLINE C times(const C& x, V f) {
   return {hn::Mul(x.re, f), hn::Mul(x.im, f)};
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -11,26 +11,35 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/lane_transform-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace neurolens::pde::kernels::HWY_NAMESPACE {
+namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE {
+
+// In place of a table of factors.
+struct Unscaled {
+  explicit Unscaled(const double*) {}
+  HWY_INLINE Real operator[](std::size_t) const { return 1; }
+};
 
 // Output q of the lines in `half`, signed and scaled.
-HWY_INLINE V output(const Stage& stage, const double* buffer, const double* scale, std::size_t q,
+template <class Scale>
+HWY_INLINE V output(const Stage& stage, const Real* buffer, const Scale& scale, std::size_t q,
                     std::size_t half) {
   const D d;
   // An odd sequence transforms to -2i (S_a + i S_b): the halves are exchanged and one changes sign.
   const std::size_t place = stage.swapped ? 1 - half : half;
   const bool negative = stage.swapped && half == 0 && !stage.periodic_merge;
-  const double factor = stage.out_sign[q] * scale[q] * (negative ? -1.0 : 1.0);
+  const Real factor = stage.out_sign[q] * scale[q] * (negative ? Real(-1) : Real(1));
   return hn::Mul(
       hn::Load(d, buffer + static_cast<std::size_t>(stage.out_slot[q]) * kSlot + place * kLanes),
       hn::Set(d, factor));
 }
 
-HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const double* scale,
+template <class Scale>
+HWY_INLINE void load_outputs(const Stage& stage, const Real* buffer, const Scale& scale,
                              std::size_t q, std::size_t count, std::size_t half, V* v) {
   const D d;
   if (count == kLanes) {
@@ -44,7 +53,7 @@ HWY_INLINE void load_outputs(const Stage& stage, const double* buffer, const dou
 
 // A whole cache line (of this vector width): past the caches, where it is not read soon.
 template <bool kPast>
-HWY_INLINE void store_line(V v, double* at) {
+HWY_INLINE void store_line(V v, Real* at) {
   if (kPast)
     hn::Stream(v, D(), at);
   else
@@ -54,7 +63,7 @@ HWY_INLINE void store_line(V v, double* at) {
 // Writes tiles of rows where they belong, for rows that share their alignment: tiles that begin at
 // cache lines of one row do so in all.
 struct DirectTiles {
-  double* const* rows;
+  Real* const* rows;
   std::size_t begin, end;
 
   [[nodiscard]] HWY_INLINE std::size_t width(std::size_t q) const {
@@ -73,16 +82,16 @@ struct DirectTiles {
 template <bool kPast>
 struct StagedTiles {
   // The block stays as it is: zeroing it would cost more than a short row.
-  StagedTiles(double* const* to, std::size_t from, std::size_t until)
+  StagedTiles(Real* const* to, std::size_t from, std::size_t until)
       : rows(to), begin(from), end(until), first(from) {}
 
-  double* const* rows;
+  Real* const* rows;
   std::size_t begin, end;
   std::size_t first;  // column of the block
 
   static constexpr std::size_t kColumns = 64;
   static constexpr std::size_t kPitch = kColumns + kLanes;  // the last columns before the block
-  HWY_ALIGN double block[2 * kLanes * kPitch];
+  HWY_ALIGN Real block[2 * kLanes * kPitch];
 
   [[nodiscard]] HWY_INLINE std::size_t width(std::size_t q) const { return part(end, q); }
   HWY_INLINE void put(std::size_t line, std::size_t q, V v, std::size_t) {
@@ -97,15 +106,15 @@ struct StagedTiles {
 
  private:
   // How far column q is behind the beginning of its cache line.
-  [[nodiscard]] static HWY_INLINE std::size_t behind(const double* row, std::size_t q) {
-    return reinterpret_cast<std::uintptr_t>(row + q) / sizeof(double) % kLanes;
+  [[nodiscard]] static HWY_INLINE std::size_t behind(const Real* row, std::size_t q) {
+    return reinterpret_cast<std::uintptr_t>(row + q) / sizeof(Real) % kLanes;
   }
 
   HWY_INLINE void flush(std::size_t line, std::size_t last) {
     const D d;
-    double* const row = rows[line];
-    double* const own = block + line * kPitch;
-    const double* const from = own + kLanes - first;  // of column q: from[q]
+    Real* const row = rows[line];
+    Real* const own = block + line * kPitch;
+    const Real* const from = own + kLanes - first;  // of column q: from[q]
     std::size_t q = first;
     const std::size_t offset = behind(row, q);
     if (first > begin) {
@@ -131,7 +140,7 @@ struct StagedTiles {
 };
 
 // Whether all rows begin at the same place of a cache line.
-HWY_INLINE bool alike(double* const* rows, std::size_t lines) {
+HWY_INLINE bool alike(Real* const* rows, std::size_t lines) {
   for (std::size_t l = 1; l < lines; ++l)
     if (static_cast<std::size_t>(rows[l] - rows[0]) % kLanes != 0) return false;
   return true;
@@ -139,8 +148,8 @@ HWY_INLINE bool alike(double* const* rows, std::size_t lines) {
 
 constexpr int kLongRow = 512;  // shorter ones find their lines still in the first cache
 
-HWY_NOINLINE void scatter_staged(const Stage& stage, const double* buffer, const double* scale,
-                                 std::size_t lines, double* const* rows) {
+HWY_NOINLINE void scatter_staged(const Stage& stage, const Real* buffer, const Real* scale,
+                                 std::size_t lines, Real* const* rows) {
   const auto n = static_cast<std::size_t>(stage.outputs);
   StagedTiles<false> tiles(rows, 0, n);
   for (std::size_t q = 0, count = 0; q < n; q += count) {
@@ -155,15 +164,15 @@ HWY_NOINLINE void scatter_staged(const Stage& stage, const double* buffer, const
   }
 }
 
-void scatter_rows_impl(const Stage& stage, const double* buffer, const double* scale,
-                       std::size_t lines, double* const* rows) {
+void scatter_rows_impl(const Stage& stage, const Real* buffer, const Real* scale, std::size_t lines,
+                       Real* const* rows) {
   if (stage.outputs >= kLongRow && !alike(rows, lines)) {
     scatter_staged(stage, buffer, scale, lines, rows);
     return;
   }
   const auto n = static_cast<std::size_t>(stage.outputs);
   for (std::size_t half = 0; half < 2 && half * kLanes < lines; ++half) {
-    double* const* own = rows + half * kLanes;
+    Real* const* own = rows + half * kLanes;
     for (std::size_t q = 0, count = 0; q < n; q += count) {
       count = tile_width(own[0], q, n);
       V v[kLanes];
@@ -174,8 +183,8 @@ void scatter_rows_impl(const Stage& stage, const double* buffer, const double* s
   }
 }
 
-void scatter_columns_impl(const Stage& stage, const double* buffer, const double* scale,
-                          std::size_t width, double* target, std::ptrdiff_t stride) {
+void scatter_columns_impl(const Stage& stage, const Real* buffer, const Real* scale,
+                          std::size_t width, Real* target, std::ptrdiff_t stride) {
   const std::size_t first = width < kLanes ? width : kLanes;
   for (int q = 0; q < stage.outputs; ++q, target += stride) {
     const auto index = static_cast<std::size_t>(q);
@@ -185,43 +194,72 @@ void scatter_columns_impl(const Stage& stage, const double* buffer, const double
   }
 }
 
-HWY_INLINE V factor_at(const Factors& factors, int row, std::size_t q) {
-  const D d;
-  const double* from =
-      q < static_cast<std::size_t>(factors.count[row]) ? factors.table[row] : factors.limit;
-  return hn::LoadU(d, from + q);
+// Factors of row `row` at modes q, q + 1, ...: of its own, or settled ones.
+HWY_INLINE Wide factor_at(const Factors& factors, int row, std::size_t q, std::size_t count) {
+  const WideD d;
+  Wide r;
+  for (std::size_t p = 0; p < kParts; ++p) {
+    const std::size_t at = q + p * kWideLanes;
+    if (p > 0 && count <= p * kWideLanes) {
+      r.at[p] = hn::Zero(d);
+      continue;
+    }
+    const double* from =
+        at < static_cast<std::size_t>(factors.count[row]) ? factors.table[row] : factors.limit;
+    r.at[p] = hn::LoadU(d, from + at);
+  }
+  return r;
+}
+
+// The right-hand side of a row from what the transform left of it: in single precision it is
+// scaled here, where the range of double precision is at hand, and gets what its ends add.
+HWY_INLINE Wide right_side(V output, const Wide& scale, const Factors& factors, int row,
+                           std::size_t q, std::size_t count) {
+  Wide g = widen(output);
+  if (kParts > 1) {
+    for (int side = 0; side < 2; ++side)
+      if (factors.end_modes[side] != nullptr)
+        g = plus_product(factors.end_values[side][row],
+                         load_wide(factors.end_modes[side] + q, count), g);
+    g = times(g, scale);
+  }
+  if (row == 0) g = times(g, factors.first_weight);
+  if (row == factors.rows - 1) g = times(g, factors.last_weight);
+  return g;
 }
 
 template <class Tiles>
-HWY_NOINLINE void eliminate_tiles(const Stage& stage, const double* buffer, const double* scale,
-                                  std::size_t lines, double* const* rows, const Factors& factors,
+HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const double* scale,
+                                  std::size_t lines, Real* const* rows, const Factors& factors,
                                   int first_row, std::size_t begin, std::size_t end,
                                   double* carry) {
-  const D d;
+  using OutputScale = std::conditional_t<kParts == 1, const double*, Unscaled>;
+  const OutputScale output_scale(scale);
   Tiles tiles{rows, begin, end};
   for (std::size_t q = begin, count = 0; q < end; q += count) {
     count = tiles.width(q);
-    V above = hn::LoadU(d, carry + q);
+    Wide above = load_ahead(carry + q, count);
+    Wide mode_scale = above;
+    if (kParts > 1) mode_scale = load_wide(scale + q, count);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
-      load_outputs(stage, buffer, scale, q, count, half, v);
+      load_outputs(stage, buffer, output_scale, q, count, half, v);
       for (std::size_t r = 0; r < kLanes; ++r) {
         const std::size_t line = half * kLanes + r;
         if (line >= lines) break;
         const int row = first_row + static_cast<int>(line);
-        if (row == 0) v[r] = hn::Mul(v[r], hn::Set(d, factors.first_weight));
-        if (row == factors.rows - 1) v[r] = hn::Mul(v[r], hn::Set(d, factors.last_weight));
-        above = hn::Mul(hn::Sub(v[r], above), factor_at(factors, row, q));
-        tiles.put(line, q, above, count);
+        const Wide g = right_side(v[r], mode_scale, factors, row, q, count);
+        above = times(minus(g, above), factor_at(factors, row, q, count));
+        tiles.put(line, q, rounded(above), count);
       }
     }
-    store_part(above, count, carry + q);
+    store_wide(above, count, carry + q);
     tiles.finish(lines, q + count);
   }
 }
 
-void scatter_eliminate_impl(const Stage& stage, const double* buffer, const double* scale,
-                            std::size_t lines, double* const* rows, const Factors& factors,
+void scatter_eliminate_impl(const Stage& stage, const Real* buffer, const double* scale,
+                            std::size_t lines, Real* const* rows, const Factors& factors,
                             int first_row, std::size_t begin, std::size_t end, double* carry) {
   auto tiles = eliminate_tiles<DirectTiles>;
   if (!alike(rows, lines))
@@ -231,13 +269,13 @@ void scatter_eliminate_impl(const Stage& stage, const double* buffer, const doub
   if (factors.past_caches) hwy::FlushStream();  // another worker may read these rows next
 }
 
-void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const* rows,
+void substitute_gather_impl(const Stage& stage, std::size_t lines, Real* const* rows,
                             const Factors& factors, int first_row, std::size_t begin,
-                            std::size_t end, double* carry, double* buffer) {
+                            std::size_t end, double* carry, Real* buffer) {
   const D d;
   for (std::size_t q = begin, count = 0; q < end; q += count) {
     count = tile_width(rows[0], q, end);
-    V below = hn::LoadU(d, carry + q);
+    Wide below = load_ahead(carry + q, count);
     for (std::size_t half = 2; half-- > 0;) {
       V v[kLanes];
       for (std::size_t r = kLanes; r-- > 0;) {
@@ -247,42 +285,50 @@ void substitute_gather_impl(const Stage& stage, std::size_t lines, double* const
           continue;
         }
         const int row = first_row + static_cast<int>(line);
-        below = hn::NegMulAdd(below, factor_at(factors, row, q), load_part(rows[line] + q, count));
-        v[r] = below;
+        below = minus_product(below, factor_at(factors, row, q, count),
+                              widen(load_part(rows[line] + q, count)));
+        v[r] = rounded(below);
       }
       transpose(v);
       for (std::size_t c = 0; c < count; ++c) put(stage, q + c, v[c], half, buffer);
     }
-    store_part(below, count, carry + q);
+    store_wide(below, count, carry + q);
   }
 }
 
-void eliminate_row_impl(std::size_t n, double* row, const double* scale, double weight,
-                        const double* previous, const double* factor) {
-  const D d;
-  const V w = hn::Set(d, weight);
+void eliminate_row_impl(std::size_t n, Real* row, const double* scale, double weight,
+                        const double* previous, const double* factor, const EndTerms* ends,
+                        double* carry) {
   for (std::size_t q = 0; q < n; q += kLanes) {
     const std::size_t count = part(n, q);
-    V v = hn::Mul(hn::Mul(load_part(row + q, count), load_part(scale + q, count)), w);
-    if (previous != nullptr) v = hn::Sub(v, load_part(previous + q, count));
-    store_part(hn::Mul(v, load_part(factor + q, count)), count, row + q);
+    Wide g = widen(load_part(row + q, count));
+    if (kParts > 1 && ends != nullptr)
+      for (int i = 0; i < ends->count; ++i)
+        g = plus_product(ends->factor[i], load_wide(ends->modes[i] + q, count), g);
+    g = times(times(g, load_wide(scale + q, count)), weight);
+    if (previous != nullptr) g = minus(g, load_wide(previous + q, count));
+    g = times(g, load_wide(factor + q, count));
+    store_part(rounded(g), count, row + q);
+    if (kParts > 1) store_wide(g, count, carry + q);
   }
 }
 
-void substitute_row_impl(std::size_t n, double* row, const double* next, const double* factor) {
+void substitute_row_impl(std::size_t n, Real* row, const double* next, const double* factor,
+                         double* carry) {
   for (std::size_t q = 0; q < n; q += kLanes) {
     const std::size_t count = part(n, q);
-    store_part(hn::NegMulAdd(load_part(factor + q, count), load_part(next + q, count),
-                             load_part(row + q, count)),
-               count, row + q);
+    const Wide g = minus_product(load_wide(factor + q, count), load_wide(next + q, count),
+                                 widen(load_part(row + q, count)));
+    store_part(rounded(g), count, row + q);
+    if (kParts > 1) store_wide(g, count, carry + q);
   }
 }
 
-void smooth_row_impl(std::size_t n, const double* f, const double* const* neighbours,
-                     std::size_t neighbour_count, double a, double b, double* out) {
+void smooth_row_impl(std::size_t n, const Real* f, const Real* const* neighbours,
+                     std::size_t neighbour_count, double a, double b, Real* out) {
   const D d;
-  const V va = hn::Set(d, a);
-  const V vb = hn::Set(d, b);
+  const V va = hn::Set(d, static_cast<Real>(a));
+  const V vb = hn::Set(d, static_cast<Real>(b));
   for (std::size_t i = 0; i < n; i += kLanes) {
     const std::size_t count = part(n, i);
     V sum = hn::Add(load_part(f + i - 1, count), load_part(f + i + 1, count));
@@ -292,6 +338,6 @@ void smooth_row_impl(std::size_t n, const double* f, const double* const* neighb
   }
 }
 
-}  // namespace neurolens::pde::kernels::HWY_NAMESPACE
+}  // namespace neurolens::pde::NEUROLENS_PDE_LANES::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif
