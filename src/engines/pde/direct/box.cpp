@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "direct/one_sided.hpp"
 #include "index.hpp"
@@ -70,7 +71,8 @@ Box make_box(const Grid& grid, const Boundary& boundary, double c, int order,
   return box;
 }
 
-int BoxData::tangent(int a, int which) const {
+template <class T>
+int BasicBoxData<T>::tangent(int a, int which) const {
   const int first = a == 0 ? 1 : 0;
   const int second = a == 2 ? 1 : 2;
   return which == 0 ? first : second;
@@ -78,18 +80,21 @@ int BoxData::tangent(int a, int which) const {
 
 // Position in a face's arrays of the point (i, j, k): its two tangential indices, lower axis
 // fastest.
-std::size_t BoxData::face_offset(int a, int i, int j, int k) const {
+template <class T>
+std::size_t BasicBoxData<T>::face_offset(int a, int i, int j, int k) const {
   const std::array<int, 3> p{i, j, k};
   const int t0 = tangent(a, 0);
   const int t1 = tangent(a, 1);
   return index(p[index(t0)]) + index(box_.points(t0)) * index(p[index(t1)]);
 }
 
-Status BoxData::prepare(const Box& box, const Grid& grid, const Boundary& boundary, const double* f,
-                        double t) {
+template <class T>
+Status BasicBoxData<T>::prepare(const Box& box, const Grid& grid, const Boundary& boundary,
+                                const T* f, double t) {
   box_ = box;
   f_ = f;
   shift_ = 0;
+  left_out_ = 0;
   for (int a = 0; a < box.dimensions; ++a)
     for (int side = 0; side < 2; ++side) {
       Face& face = faces_[index(a)][index(side)];
@@ -127,7 +132,8 @@ Status BoxData::prepare(const Box& box, const Grid& grid, const Boundary& bounda
 }
 
 // Turns the boundary value g into G.
-void BoxData::make_ghosts(int a, int side) {
+template <class T>
+void BasicBoxData<T>::make_ghosts(int a, int side) {
   Face& face = faces_[index(a)][index(side)];
   const BoxAxis& axis = box_.axis[index(a)];
   const double h = axis.h;
@@ -164,7 +170,7 @@ void BoxData::make_ghosts(int a, int side) {
       p[index(t1)] = static_cast<int>(j);
       const auto source = [&](int depth) {
         p[index(a)] = side == 0 ? depth : axis.intervals - depth;
-        return f_[box_.offset(p[0], p[1], p[2])];
+        return static_cast<double>(f_[box_.offset(p[0], p[1], p[2])]);
       };
       const double slope = slope_at_end(axis.intervals, source) / h;
       const double third = slope + end.ratio * source(0) - box_.c * g[here] - bend;
@@ -174,8 +180,9 @@ void BoxData::make_ghosts(int a, int side) {
 
 // Second difference along t of the known values of face (a, side) at tangential index `at`, with
 // the rules at its ends that count every known point of the stencil once.
-double BoxData::second_difference(int a, int side, int t, int at, std::size_t base,
-                                  std::size_t step) const {
+template <class T>
+double BasicBoxData<T>::second_difference(int a, int side, int t, int at, std::size_t base,
+                                          std::size_t step) const {
   const Face& face = this->face(a, side);
   const BoxAxis& along = box_.axis[index(t)];
   const bool is_value = fixed(box_.axis[index(a)].end[index(side)]);
@@ -198,7 +205,8 @@ double BoxData::second_difference(int a, int side, int t, int at, std::size_t ba
   return neighbour(-1) - 2 * v(at) + neighbour(1);
 }
 
-void BoxData::make_correction(int a, int side) {
+template <class T>
+void BasicBoxData<T>::make_correction(int a, int side) {
   Face& face = faces_[index(a)][index(side)];
   const double h2 = box_.axis[index(a)].h * box_.axis[index(a)].h;
   const int t0 = tangent(a, 0);
@@ -228,22 +236,39 @@ void BoxData::make_correction(int a, int side) {
 }
 
 // (1 + sum d_i^2 / 12) f on the unknown part of a row, into scratch.
-void BoxData::apply_source_operator(int j, int k, double* scratch) const {
+template <class T>
+template <class R>
+void BasicBoxData<T>::apply_source_operator(int j, int k, R* scratch) const {
   const std::size_t n = box_.row_stride();
-  double* centre = scratch + n + 16 + 1;  // one ghost on either side
-  double* extra = scratch + 2 * (n + 16);
-  const double* f = f_ + box_.offset(0, j, k);
+  R* centre = scratch + n + 16 + 1;  // one ghost on either side
+  R* spare = scratch + 2 * (n + 16);
+  const T* f = f_ + box_.offset(0, j, k);
   std::copy_n(f, n, centre);
   const int last = static_cast<int>(n) - 1;
   const auto extend = [&](int end, int inward) {
-    if (box_.axis[0].kind == AxisKind::periodic) return f[end == 0 ? last - 1 : 1];
-    return beyond_end(last, [&](int depth) { return f[end + depth * inward]; });
+    if (box_.axis[0].kind == AxisKind::periodic)
+      return static_cast<double>(f[end == 0 ? last - 1 : 1]);
+    return beyond_end(last,
+                      [&](int depth) { return static_cast<double>(f[end + depth * inward]); });
   };
-  centre[-1] = extend(0, 1);
-  centre[last + 1] = extend(last, -1);
-  const double* neighbours[4];
+  centre[-1] = static_cast<R>(extend(0, 1));
+  centre[last + 1] = static_cast<R>(extend(last, -1));
+  const R* neighbours[4];
   std::size_t count = 0;
-  int ghosts = 0;
+  const auto take_spare = [&] {
+    R* row = spare;
+    spare += n + 16;
+    return row;
+  };
+  const auto add_row = [&](const T* row) {
+    if constexpr (std::is_same_v<R, T>) {
+      neighbours[count++] = row;
+    } else {
+      R* copy = take_spare();
+      std::copy_n(row, n, copy);
+      neighbours[count++] = copy;
+    }
+  };
   const std::array<int, 3> position{0, j, k};
   for (int t = 1; t < box_.dimensions; ++t)
     for (const int direction : {-1, 1}) {
@@ -252,22 +277,22 @@ void BoxData::apply_source_operator(int j, int k, double* scratch) const {
       const int top = box_.axis[index(t)].intervals;
       p[index(t)] = m;
       if (m >= 0 && m <= top) {
-        neighbours[count++] = f_ + box_.offset(0, p[1], p[2]);
+        add_row(f_ + box_.offset(0, p[1], p[2]));
         continue;
       }
       if (box_.axis[index(t)].kind == AxisKind::periodic) {
         p[index(t)] = m < 0 ? top - 1 : 1;
-        neighbours[count++] = f_ + box_.offset(0, p[1], p[2]);
+        add_row(f_ + box_.offset(0, p[1], p[2]));
         continue;
       }
       const auto at = [&](int depth) {
         p[index(t)] = m < 0 ? depth : top - depth;
         return f_ + box_.offset(0, p[1], p[2]);
       };
-      // An edge of a 3-D box has two ghost rows; the second goes to the spare part of scratch.
-      double* ghost = extra + (ghosts++ == 0 ? 0 : n + 16);
+      R* ghost = take_spare();  // an edge of a 3-D box has two
       for (std::size_t i = 0; i < n; ++i)
-        ghost[i] = beyond_end(top, [&](int depth) { return at(depth)[i]; });
+        ghost[i] = static_cast<R>(
+            beyond_end(top, [&](int depth) { return static_cast<double>(at(depth)[i]); }));
       neighbours[count++] = ghost;
     }
   const int first = box_.axis[0].first;
@@ -276,48 +301,62 @@ void BoxData::apply_source_operator(int j, int k, double* scratch) const {
                       1.0 - box_.dimensions / 6.0, 1.0 / 12, scratch);
 }
 
-const double* BoxData::source_row(int j, int k, double* scratch) const {
+template <class T>
+template <class R>
+const R* BasicBoxData<T>::source_row(int j, int k, R* scratch) const {
   if (box_.order == 4) {
     apply_source_operator(j, k, scratch);
     return scratch;
   }
-  return f_ + box_.offset(box_.axis[0].first, j, k);
+  const T* f = f_ + box_.offset(box_.axis[0].first, j, k);
+  if constexpr (std::is_same_v<R, T>) {
+    return f;
+  } else {
+    std::copy_n(f, box_.axis[0].count, scratch);
+    return scratch;
+  }
 }
 
-const double* BoxData::row(int j, int k, double* scratch) const {
-  const double* source = source_row(j, k, scratch);
+template <class T>
+template <class R>
+const R* BasicBoxData<T>::row_as(int j, int k, R* scratch, int left_out) const {
+  const R* source = source_row(j, k, scratch);
   const int first = box_.axis[0].first;
   const auto n = index(box_.axis[0].count);
   const auto own = [&] {
     if (source != scratch) std::copy_n(source, n, scratch);
     source = scratch;
   };
+  const auto subtract = [](R& from, double what) {
+    from = static_cast<R>(static_cast<double>(from) - what);
+  };
   if (shift_ != 0) {
     own();
-    for (std::size_t i = 0; i < n; ++i) scratch[i] -= shift_;
+    for (std::size_t i = 0; i < n; ++i) subtract(scratch[i], shift_);
   }
   const std::array<int, 3> p{0, j, k};
-  for (int a = 0; a < box_.dimensions; ++a) {
+  for (int a = left_out; a < box_.dimensions; ++a) {
     const BoxAxis& axis = box_.axis[index(a)];
     for (int side = 0; side < 2; ++side) {
       const Face& face = this->face(a, side);
       if (!face.acts) continue;
       if (a == 0) {
         own();
-        scratch[side == 0 ? 0 : n - 1] -= face.correction[face_offset(0, 0, j, k)];
+        subtract(scratch[side == 0 ? 0 : n - 1], face.correction[face_offset(0, 0, j, k)]);
         continue;
       }
       const int layer = side == 0 ? axis.first : axis.first + axis.count - 1;
       if (p[index(a)] != layer) continue;
       own();
       const double* correction = face.correction.data() + face_offset(a, first, j, k);
-      for (std::size_t i = 0; i < n; ++i) scratch[i] -= correction[i];
+      for (std::size_t i = 0; i < n; ++i) subtract(scratch[i], correction[i]);
     }
   }
   return source;
 }
 
-void BoxData::finish(double* u) const {
+template <class T>
+void BasicBoxData<T>::finish(T* u) const {
   // Periodic copies first, then Dirichlet faces, the lower axis winning on shared edges.
   for (int a = 0; a < box_.dimensions; ++a) {
     if (box_.axis[index(a)].kind != AxisKind::periodic) continue;
@@ -328,7 +367,7 @@ void BoxData::finish(double* u) const {
       for (int j = 0; j <= top[1]; ++j)
         for (int i = 0; i <= top[0]; ++i) {
           std::array<int, 3> p{i, j, k};
-          const double value = u[box_.offset(i, j, k)];
+          const T value = u[box_.offset(i, j, k)];
           p[index(a)] = last;
           u[box_.offset(p[0], p[1], p[2])] = value;
         }
@@ -343,15 +382,21 @@ void BoxData::finish(double* u) const {
       const auto rows = a == 1 ? 1 : box_.points(1);
       for (int k = 0; k < planes; ++k)
         for (int j = 0; j < rows; ++j) {
-          double* at = u + box_.offset(a == 0 ? end : 0, a == 1 ? end : j, a == 2 ? end : k);
+          T* at = u + box_.offset(a == 0 ? end : 0, a == 1 ? end : j, a == 2 ? end : k);
           const std::size_t n = a == 0 ? 1 : box_.row_stride();
           if (n == 1)
-            *at = *value;
+            *at = static_cast<T>(*value);
           else
-            std::copy_n(value, n, at);
+            std::transform(value, value + n, at, [](double v) { return static_cast<T>(v); });
           value += n;
         }
     }
 }
+
+template class BasicBoxData<double>;
+template class BasicBoxData<float>;
+template const double* BasicBoxData<double>::row_as(int, int, double*, int) const;
+template const float* BasicBoxData<float>::row_as(int, int, float*, int) const;
+template const double* BasicBoxData<float>::row_as(int, int, double*, int) const;
 
 }  // namespace neurolens::pde

@@ -81,30 +81,41 @@ struct Box {
                            const std::array<int, 3>& user_axis);
 
 /// Values on the faces of a box in the solver's order, and what they do to the right-hand side.
-class BoxData {
+/// T: the numbers of f and u, double or float.
+template <class T>
+class BasicBoxData {
  public:
   /// Evaluates the face data at time t and computes corrections. `f` (solver's order, all points)
   /// is read here for order 4 and kept for rows(). Errors: those of ScalarData::fill.
-  Status prepare(const Box& box, const Grid& grid, const Boundary& boundary, const double* f,
-                 double t);
+  Status prepare(const Box& box, const Grid& grid, const Boundary& boundary, const T* f, double t);
 
   /// The right-hand side of unknown row (j, k) (point indices), `axis[0].count` numbers, in
   /// `scratch` or straight from f. scratch: 4 * (points(0) + 16) numbers.
-  const double* row(int j, int k, double* scratch) const;
+  const T* row(int j, int k, T* scratch) const { return row_as(j, k, scratch, left_out_); }
+
+  /// row() leaves out what the faces of the first `axes` axes add from here on.
+  void leave_out_ends(int axes) { left_out_ = axes; }
+  /// Whether a face adds anything, and what it adds to the right-hand side of the unknown next to
+  /// it at tangential point indices (those of other axes count).
+  [[nodiscard]] bool acts(int a, int side) const { return face(a, side).acts; }
+  [[nodiscard]] double end_term(int a, int side, int i, int j, int k) const {
+    return -face(a, side).correction[face_offset(a, i, j, k)];
+  }
 
   /// Subtracted from every right-hand side (singular problems).
   void set_shift(double shift) { shift_ = shift; }
   [[nodiscard]] double shift() const { return shift_; }
 
   /// Sets the points of `u` that are not unknown: Dirichlet values and periodic copies.
-  void finish(double* u) const;
+  void finish(T* u) const;
 
-  /// max |rhs - A u| and max |rhs| over unknown rows [begin, end) of the flattened (j, k) order.
+  /// max |rhs - A u| and max |rhs| over unknown rows [begin, end) of the flattened (j, k) order, in
+  /// double precision.
   struct Norms {
     double residual = 0, rhs = 0;
     double sum = 0, weight = 0, magnitude = 0;  ///< Weighted sums of rhs, 1 and |rhs|.
   };
-  [[nodiscard]] Norms norms(const double* u, std::size_t begin, std::size_t end) const;
+  [[nodiscard]] Norms norms(const T* u, std::size_t begin, std::size_t end) const;
   [[nodiscard]] const Box& box() const { return box_; }
 
  private:
@@ -123,13 +134,20 @@ class BoxData {
   void make_correction(int a, int side);
   [[nodiscard]] double second_difference(int a, int side, int t, int at, std::size_t base,
                                          std::size_t step) const;
-  void apply_source_operator(int j, int k, double* scratch) const;
-  const double* source_row(int j, int k, double* scratch) const;
+  /// In numbers of kind R; scratch: 6 * (points(0) + 16) where that is not T.
+  template <class R>
+  const R* row_as(int j, int k, R* scratch, int left_out) const;
+  template <class R>
+  void apply_source_operator(int j, int k, R* scratch) const;
+  template <class R>
+  const R* source_row(int j, int k, R* scratch) const;
 
   Box box_;
-  const double* f_ = nullptr;
+  const T* f_ = nullptr;
   double shift_ = 0;
+  int left_out_ = 0;
   std::array<std::array<Face, 2>, 3> faces_;
 };
+using BoxData = BasicBoxData<double>;
 
 }  // namespace neurolens::pde

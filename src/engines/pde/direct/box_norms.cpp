@@ -17,9 +17,10 @@ using Place = std::array<int, 3>;
 
 // The operator without known values: these are in the corrections of the right-hand side, so that
 // Dirichlet points count 0 here.
+template <class T>
 class Stencil {
  public:
-  Stencil(const Box& box, const double* u) : b_(box), u_(u), centre_(box.c) {
+  Stencil(const Box& box, const T* u) : b_(box), u_(u), centre_(box.c) {
     const std::array<std::size_t, 3> stride{1, box.row_stride(), box.plane_stride()};
     for (std::size_t a = 0; a < index(box.dimensions); ++a) {
       step_[a] = static_cast<std::ptrdiff_t>(stride[a]);
@@ -52,20 +53,23 @@ class Stencil {
   }
 
   // At a point all of whose neighbours are plain.
-  [[nodiscard]] double inside(const double* at) const {
-    double sum = centre_ * *at;
+  [[nodiscard]] double inside(const T* at) const {
+    const auto value = [at](std::ptrdiff_t step) { return static_cast<double>(at[step]); };
+    double sum = centre_ * value(0);
     for (std::size_t a = 0; a < index(b_.dimensions); ++a)
-      sum += pair_[a] * (at[-step_[a]] + at[step_[a]]);
+      sum += pair_[a] * (value(-step_[a]) + value(step_[a]));
     if (!compact()) return sum;
     for (std::size_t a = 0; a < index(b_.dimensions); ++a)
       for (std::size_t t = 0; t < a; ++t)
-        sum += cross_[a][t] * (at[-step_[a] - step_[t]] + at[-step_[a] + step_[t]] +
-                               at[step_[a] - step_[t]] + at[step_[a] + step_[t]]);
+        sum += cross_[a][t] * (value(-step_[a] - step_[t]) + value(-step_[a] + step_[t]) +
+                               value(step_[a] - step_[t]) + value(step_[a] + step_[t]));
     return sum;
   }
 
   [[nodiscard]] double anywhere(const Place& p) const {
-    const auto value = [this](const Place& q) { return u_[b_.offset(q[0], q[1], q[2])]; };
+    const auto value = [this](const Place& q) {
+      return static_cast<double>(u_[b_.offset(q[0], q[1], q[2])]);
+    };
     double sum = b_.c * value(p);
     for (int a = 0; a < b_.dimensions; ++a) {
       sum += own_[index(a)] * difference(a, p, value);
@@ -101,7 +105,7 @@ class Stencil {
   }
 
   const Box& b_;
-  const double* u_;
+  const T* u_;
   std::array<std::ptrdiff_t, 3> step_{};
   std::array<double, 3> inverse_{};  // 1 / h^2
   std::array<double, 3> own_{};      // of d_a^2
@@ -112,11 +116,13 @@ class Stencil {
 
 }  // namespace
 
-BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t end) const {
+template <class T>
+typename BasicBoxData<T>::Norms BasicBoxData<T>::norms(const T* u, std::size_t begin,
+                                                       std::size_t end) const {
   Norms result;
   const Box& b = box_;
-  const Stencil stencil(b, u);
-  std::vector<double> scratch(4 * (b.row_stride() + 16));
+  const Stencil<T> stencil(b, u);
+  std::vector<double> scratch(6 * (b.row_stride() + 16));
   const auto rows = index(b.axis[1].count);
   const int first = b.axis[0].first;
   // Half for every end at which a point lies, as in the sums that decide compatibility.
@@ -129,7 +135,7 @@ BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t en
   for (std::size_t r = begin; r < end; ++r) {
     const int j = b.axis[1].first + static_cast<int>(r % rows);
     const int k = b.axis[2].first + static_cast<int>(r / rows);
-    const double* rhs = row(j, k, scratch.data());
+    const double* rhs = row_as(j, k, scratch.data(), 0);
     const bool plain = stencil.plain_row(j, k);
     const double row_weight = weight_of(1, j) * weight_of(2, k);
     for (int m = 0; m < b.axis[0].count; ++m) {
@@ -148,5 +154,10 @@ BoxData::Norms BoxData::norms(const double* u, std::size_t begin, std::size_t en
   }
   return result;
 }
+
+template BasicBoxData<double>::Norms BasicBoxData<double>::norms(const double*, std::size_t,
+                                                                 std::size_t) const;
+template BasicBoxData<float>::Norms BasicBoxData<float>::norms(const float*, std::size_t,
+                                                               std::size_t) const;
 
 }  // namespace neurolens::pde
