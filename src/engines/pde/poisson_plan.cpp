@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <new>
+#include <type_traits>
 
 #include "direct/box.hpp"
 #include "direct/direct_solver.hpp"
@@ -17,7 +18,8 @@ constexpr std::size_t kRowsPerTask = 16;
 constexpr int kTile = 32;
 
 // Copies between the grid's axis order and the box's, tile by tile.
-void reorder(const Box& box, bool to_box, const double* from, double* to) {
+template <class T>
+void reorder(const Box& box, bool to_box, const T* from, T* to) {
   std::array<std::size_t, 3> grid_stride{};  // of the box's axes in the grid's layout
   std::array<int, 3> grid_points{1, 1, 1};
   for (int a = 0; a < box.dimensions; ++a)
@@ -65,10 +67,12 @@ struct PoissonPlan::State {
   bool reordered = false;
 
   // Norms over all unknown rows, summed in a fixed order.
-  BoxData::Norms norms(const BoxData& data, const double* u, Workers& workers) const {
+  template <class T>
+  auto norms(const BasicBoxData<T>& data, const T* u, Workers& workers) const {
+    using Norms = typename BasicBoxData<T>::Norms;
     const std::size_t rows = index(box.axis[1].count) * index(box.axis[2].count);
     const std::size_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
-    std::vector<BoxData::Norms> parts(tasks);
+    std::vector<Norms> parts(tasks);
     std::atomic<std::size_t> next{0};
     workers.run([&](std::size_t) {
       for (;;) {
@@ -77,7 +81,7 @@ struct PoissonPlan::State {
         parts[task] = data.norms(u, task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
       }
     });
-    BoxData::Norms total;
+    Norms total;
     for (const auto& p : parts) {
       total.residual = std::max(total.residual, p.residual);
       total.rhs = std::max(total.rhs, p.rhs);
@@ -88,7 +92,8 @@ struct PoissonPlan::State {
     return total;
   }
 
-  void remove_mean(double* u) const {
+  template <class T>
+  void remove_mean(T* u) const {
     double sum = 0;
     double weight = 0;
     const auto visit = [&](const auto& apply) {
@@ -104,13 +109,23 @@ struct PoissonPlan::State {
             apply(u[box.offset(i, j, k)], w);
           }
     };
-    visit([&](double value, double w) {
-      sum += w * value;
+    visit([&](T value, double w) {
+      sum += w * static_cast<double>(value);
       weight += w;
     });
     const double mean = sum / weight;
-    visit([&](double& value, double) { value -= mean; });
+    visit([&](T& value, double) { value = static_cast<T>(static_cast<double>(value) - mean); });
   }
+
+  template <class T>
+  Status solve(const BasicField<T>& source, const Boundary& boundary, double t, BasicField<T>& u,
+               const Context& context, Report* report) const;
+  /// In double precision, from and to single.
+  Status solve_wide(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+                    const Context& context, Report* report) const;
+  template <class T>
+  Result<double> residual(const BasicField<T>& source, const Boundary& boundary, double t,
+                          const BasicField<T>& u, const Context& context) const;
 };
 
 PoissonPlan::PoissonPlan(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -139,16 +154,17 @@ Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid,
   }
 }
 
-Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double t, Field& u,
-                          const Context& context, Report* report) const {
-  const State& s = *state_;
+template <class T>
+Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& boundary, double t,
+                                 BasicField<T>& u, const Context& context, Report* report) const {
+  const State& s = *this;
   if (!(source.grid == s.grid) || !(u.grid == s.grid))
     return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
   try {
-    AlignedVector<double> f_ordered;
-    AlignedVector<double> u_ordered;
-    const double* f = source.values.data();
-    double* x = u.values.data();
+    AlignedVector<T> f_ordered;
+    AlignedVector<T> u_ordered;
+    const T* f = source.values.data();
+    T* x = u.values.data();
     if (s.reordered) {
       f_ordered.resize(source.values.size());
       u_ordered.resize(source.values.size());
@@ -156,14 +172,18 @@ Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double 
       f = f_ordered.data();
       x = u_ordered.data();
     }
-    BoxData data;
+    BasicBoxData<T> data;
     {
       const Phase phase(context.observer, "boundary");
       NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));
     }
+    if constexpr (std::is_same_v<T, float>) {
+      if (report != nullptr) report->precision = Precision::f32;
+      if (!s.solver->takes_f32(data)) return solve_wide(source, boundary, t, u, context, report);
+    }
     const bool nullspace = s.box.has_nullspace();
     if (nullspace) {
-      const BoxData::Norms norms = s.norms(data, x, context.pool());
+      const auto norms = s.norms(data, x, context.pool());
       const double defect = norms.magnitude > 0 ? std::fabs(norms.sum) / norms.magnitude : 0;
       if (report != nullptr) {
         report->nullspace = true;
@@ -193,34 +213,24 @@ Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double 
   return {};
 }
 
-Status PoissonPlan::solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
-                          const Context& context, Report* report) const {
-  if (!(source.grid == grid()) || !(u.grid == grid()))
-    return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
-  try {
-    Field wide(u.grid);
-    NEUROLENS_TRY(solve(to_f64(source), boundary, t, wide, context, report));
-    std::transform(wide.values.begin(), wide.values.end(), u.values.begin(),
-                   [](double value) { return static_cast<float>(value); });
-    if (report != nullptr) report->precision = Precision::f32;
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory, "Memory for the solve ran out.", ""};
-  }
+Status PoissonPlan::State::solve_wide(const FieldF32& source, const Boundary& boundary, double t,
+                                      FieldF32& u, const Context& context, Report* report) const {
+  Field wide(u.grid);
+  NEUROLENS_TRY(solve(to_f64(source), boundary, t, wide, context, report));
+  std::transform(wide.values.begin(), wide.values.end(), u.values.begin(),
+                 [](double value) { return static_cast<float>(value); });
   return {};
 }
 
-Result<double> PoissonPlan::residual(const FieldF32& source, const Boundary& boundary, double t,
-                                     const FieldF32& u, const Context& context) const {
-  return residual(to_f64(source), boundary, t, to_f64(u), context);
-}
-
-Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t,
-                                     const Field& u, const Context& context) const {
-  const State& s = *state_;
-  AlignedVector<double> f_ordered;
-  AlignedVector<double> u_ordered;
-  const double* f = source.values.data();
-  const double* x = u.values.data();
+template <class T>
+Result<double> PoissonPlan::State::residual(const BasicField<T>& source, const Boundary& boundary,
+                                            double t, const BasicField<T>& u,
+                                            const Context& context) const {
+  const State& s = *this;
+  AlignedVector<T> f_ordered;
+  AlignedVector<T> u_ordered;
+  const T* f = source.values.data();
+  const T* x = u.values.data();
   if (s.reordered) {
     f_ordered.resize(source.values.size());
     u_ordered.resize(source.values.size());
@@ -229,14 +239,31 @@ Result<double> PoissonPlan::residual(const Field& source, const Boundary& bounda
     f = f_ordered.data();
     x = u_ordered.data();
   }
-  BoxData data;
+  BasicBoxData<T> data;
   NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));
   if (s.box.has_nullspace()) {
-    const BoxData::Norms first = s.norms(data, x, context.pool());
+    const auto first = s.norms(data, x, context.pool());
     data.set_shift(first.sum / first.weight);
   }
-  const BoxData::Norms norms = s.norms(data, x, context.pool());
+  const auto norms = s.norms(data, x, context.pool());
   return norms.rhs > 0 ? norms.residual / norms.rhs : norms.residual;
+}
+
+Status PoissonPlan::solve(const Field& source, const Boundary& boundary, double t, Field& u,
+                          const Context& context, Report* report) const {
+  return state_->solve(source, boundary, t, u, context, report);
+}
+Status PoissonPlan::solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
+                          const Context& context, Report* report) const {
+  return state_->solve(source, boundary, t, u, context, report);
+}
+Result<double> PoissonPlan::residual(const Field& source, const Boundary& boundary, double t,
+                                     const Field& u, const Context& context) const {
+  return state_->residual(source, boundary, t, u, context);
+}
+Result<double> PoissonPlan::residual(const FieldF32& source, const Boundary& boundary, double t,
+                                     const FieldF32& u, const Context& context) const {
+  return state_->residual(source, boundary, t, u, context);
 }
 
 const Grid& PoissonPlan::grid() const {

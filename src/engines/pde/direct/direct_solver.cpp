@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "direct/eigen.hpp"
+#include "direct/narrow.hpp"
 #include "direct/sweep.hpp"
 #include "index.hpp"
 
@@ -182,7 +183,7 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make_spectral(const Box& box
   return solver;
 }
 
-DirectSolver::DirectSolver() : desks_(std::make_shared<DeskPool>()) {}
+DirectSolver::DirectSolver() : desks_(std::make_shared<DeskPool<double>>()) {}
 
 Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
   for (const BoxAxis& axis : box.axis)
@@ -264,7 +265,8 @@ std::size_t DirectSolver::plan_bytes() const {
       for (const FftPass& p : s->passes)
         total += (p.twiddle.size() + p.dense.size()) * sizeof(double);
     }
-  return total;
+  const std::lock_guard lock(narrow_mutex_);
+  return total + (narrow_ != nullptr ? narrow_->bytes() : 0);
 }
 
 std::string DirectSolver::description() const {

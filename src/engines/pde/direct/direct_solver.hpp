@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "direct/box.hpp"
@@ -14,6 +15,7 @@
 
 namespace neurolens::pde {
 
+template <class T>
 class DeskPool;
 
 class DirectSolver {
@@ -24,8 +26,15 @@ class DirectSolver {
   [[nodiscard]] static Result<std::unique_ptr<DirectSolver>> make(const Box& box);
 
   /// Solves for the unknown points of `u` (solver's order, all points). `data` must have been
-  /// prepared for the same box; its f must not overlap u.
-  Status solve(const BoxData& data, double* u, Workers& workers) const;
+  /// prepared for the same box; its f must not overlap u. T = float: transforms in single
+  /// precision, recurrences in double; tables are rounded at the first call and kept. Requires
+  /// takes_f32().
+  template <class T>
+  Status solve(BasicBoxData<T>& data, T* u, Workers& workers) const;
+  /// Whether solve<float>() serves these data. If not: 1-D, where it would save nothing, and
+  /// boundary values on transformed axes of a problem that is divided by eigenvalues, which would
+  /// drown the source in their rounding errors.
+  [[nodiscard]] bool takes_f32(const BasicBoxData<float>& data) const;
 
   /// Expands unknown values into eigenvectors and back, in place; all axes transformed. For
   /// evolution in time. Requires can_expand().
@@ -68,18 +77,45 @@ class DirectSolver {
             box_.dimensions > 2 ? axis_[2].symbol[static_cast<std::size_t>(k)] : 0};
   }
 
-  static constexpr std::size_t kLines = 16;  ///< Most lines of a batch.
-  void through(const Stage& stage, const std::array<const double*, kLines>& in, std::size_t count,
-               const std::array<double*, kLines>& out, double* buffer) const;
+  /// What a solve in single precision needs besides: see narrow().
+  struct Narrow;
+  const Narrow& narrow() const;
+  template <class T>
+  [[nodiscard]] const BasicStage<T>& stage(int a, bool forward) const;
+  template <class T>
+  [[nodiscard]] const AlignedVector<T>& ones() const;
+  template <class T>
+  [[nodiscard]] DeskPool<T>& desks() const;
+
+  template <class T>
+  static constexpr std::size_t kLines = 128 / sizeof(T);  ///< Most lines of a batch.
+  template <class T>
+  using Sources = std::array<const T*, kLines<T>>;
+  template <class T>
+  using Targets = std::array<T*, kLines<T>>;
+  template <class T>
+  void through(const BasicStage<T>& stage, const Sources<T>& in, std::size_t count,
+               const Targets<T>& out, T* buffer) const;
   void transform_line(const Stage& stage, double* u) const;
-  void solve_planes(const BoxData& data, double* u, Workers& workers) const;
+  template <class T>
+  void solve_planes(const BasicBoxData<T>& data, T* u, Workers& workers) const;
   void solve_single_row_modes(const BoxData& data, double* u) const;
-  void solve_spectral(const BoxData& data, double* u, Workers& workers) const;
-  void transform_rows(bool forward, const BoxData* data, double* u, Workers& workers) const;
-  void transform_axis(int a, bool forward, double* u, Workers& workers) const;
-  void divide_axis(double* u, Workers& workers) const;
-  void solve_wavefront(const BoxData& data, double* u, Workers& workers) const;
-  [[nodiscard]] std::size_t buffer_doubles() const;
+  template <class T>
+  void solve_spectral(const BasicBoxData<T>& data, T* u, Workers& workers) const;
+  template <class T>
+  void transform_rows(bool forward, const BasicBoxData<T>* data, T* u, Workers& workers) const;
+  template <class T>
+  void transform_axis(int a, bool forward, T* u, Workers& workers) const;
+  template <class T>
+  void divide_axis(T* u, Workers& workers) const;
+  template <class T>
+  void expand_all(T* u, Workers& workers) const;
+  template <class T>
+  void collapse_all(T* u, Workers& workers) const;
+  template <class T>
+  void solve_wavefront(const BasicBoxData<T>& data, T* u, Workers& workers) const;
+  template <class T>
+  [[nodiscard]] std::size_t buffer_numbers() const;
 
   Box box_;
   bool tridiagonal_ = true;
@@ -89,7 +125,9 @@ class DirectSolver {
   AlignedVector<double> mode_scale_;  ///< Per mode of the transformed axes: right-hand side factor.
   AlignedVector<double> ones_;
   std::size_t modes_ = 1;
-  std::shared_ptr<DeskPool> desks_;
+  std::shared_ptr<DeskPool<double>> desks_;
+  mutable std::mutex narrow_mutex_;
+  mutable std::shared_ptr<Narrow> narrow_;
 };
 
 }  // namespace neurolens::pde

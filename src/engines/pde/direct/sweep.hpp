@@ -34,41 +34,43 @@ class Turns {
 };
 
 /// One worker's buffers.
+template <class T>
 class Desk {
  public:
-  AlignedVector<double> buffer;  ///< For kernels::transform.
+  AlignedVector<T> buffer;  ///< For kernels::transform.
 
-  void prepare(const Box& box, std::size_t buffer_doubles) {
-    buffer.resize(buffer_doubles);
+  void prepare(const Box& box, std::size_t buffer_numbers) {
+    buffer.resize(buffer_numbers);
     count_ = static_cast<std::size_t>(box.axis[0].count);
     stride_ = box.row_stride();
     first_kept_ = 4 * (stride_ + 16);
-    scratch_.resize(first_kept_ + kernels::batch_lines() * stride_);
+    scratch_.resize(first_kept_ + kernels::lines_of<T>() * stride_);
   }
   /// Row (j, k) of the right-hand side as line `line` of a batch: straight from the data, or a copy
   /// that stays until the same line is asked for again.
-  const double* right_side(const BoxData& data, int j, int k, std::size_t line) {
-    const double* row = data.row(j, k, scratch_.data());
+  const T* right_side(const BasicBoxData<T>& data, int j, int k, std::size_t line) {
+    const T* row = data.row(j, k, scratch_.data());
     if (row != scratch_.data()) return row;
-    double* kept = scratch_.data() + first_kept_ + line * stride_;
+    T* kept = scratch_.data() + first_kept_ + line * stride_;
     std::copy_n(row, count_, kept);
     return kept;
   }
 
  private:
   std::size_t count_ = 0, stride_ = 0, first_kept_ = 0;
-  std::vector<double> scratch_;
+  std::vector<T> scratch_;
 };
 
 /// Desks of solves that ended, for the next ones: at 40 points per side, making them anew is a
 /// tenth of a solve. Thread-safe.
+template <class T>
 class DeskPool {
  public:
   DeskPool() { spare_.reserve(kMost); }  // giving back must not fail
   /// `count` desks, given back at the end of the loan's life.
   class Loan {
    public:
-    Loan(DeskPool& pool, std::size_t count, const Box& box, std::size_t buffer_doubles)
+    Loan(DeskPool& pool, std::size_t count, const Box& box, std::size_t buffer_numbers)
         : pool_(pool) {
       {
         const std::lock_guard lock(pool.mutex_);
@@ -77,26 +79,26 @@ class DeskPool {
           pool.spare_.pop_back();
         }
       }
-      while (desks_.size() < count) desks_.emplace_back().prepare(box, buffer_doubles);
+      while (desks_.size() < count) desks_.emplace_back().prepare(box, buffer_numbers);
     }
     ~Loan() {
       const std::lock_guard lock(pool_.mutex_);
-      for (Desk& desk : desks_)
+      for (Desk<T>& desk : desks_)
         if (pool_.spare_.size() < kMost) pool_.spare_.push_back(std::move(desk));
     }
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
-    [[nodiscard]] Desk& operator[](std::size_t worker) { return desks_[worker]; }
+    [[nodiscard]] Desk<T>& operator[](std::size_t worker) { return desks_[worker]; }
 
    private:
     DeskPool& pool_;
-    std::vector<Desk> desks_;
+    std::vector<Desk<T>> desks_;
   };
 
  private:
   static constexpr std::size_t kMost = 16;
   std::mutex mutex_;
-  std::vector<Desk> spare_;
+  std::vector<Desk<T>> spare_;
 };
 
 }  // namespace neurolens::pde
