@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -41,9 +42,14 @@ struct Outcome {
   std::size_t solves = 0;
   double setup_s = 0;  ///< Plan, factor or hierarchy, made once.
   double residual = 0;
+  double loss = 0;  ///< Single precision: max |u - u64| / max |u64| of the same source in f64.
   int iterations = 0;
   std::string details;
+  std::int64_t peak_bytes = 0;  ///< Of the process when the solves ended, where it grows later.
 };
+
+/// Most memory that this process has held so far.
+std::int64_t peak_bytes();
 
 /// Times `body`: at least three calls after one that is not counted, and at least `least_s` of
 /// them.
@@ -54,6 +60,9 @@ double seconds_of(const std::function<void()>& body);
 // Empty: this build does not have the peer.
 std::optional<Outcome> run_direct(const Problem& p, int order, int threads);
 std::optional<Outcome> run_multigrid(const Problem& p);
+/// The same from and to arrays in single precision.
+std::optional<Outcome> run_direct_f32(const Problem& p);
+std::optional<Outcome> run_multigrid_f32(const Problem& p);
 std::optional<Outcome> run_fftw(const Problem& p);
 /// `first` counts the factorisation as part of each solve.
 std::optional<Outcome> run_cholmod(const Problem& p, bool first);

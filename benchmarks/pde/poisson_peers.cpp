@@ -1,7 +1,6 @@
 // One solver on one grid: pde_peers SOLVER DIMENSIONS POINTS, one JSON object on stdout.
 // `run` calls it for every cell of the table. See METHOD.md.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -25,18 +24,14 @@ constexpr Solver kSolvers[] = {
     {"direct", false, [](const Problem& p) { return run_direct(p, 2, 1); }},
     {"direct-2-threads", false, [](const Problem& p) { return run_direct(p, 2, 2); }},
     {"direct-order-4", false, [](const Problem& p) { return run_direct(p, 4, 1); }},
+    {"direct-f32", false, run_direct_f32},
     {"multigrid", true, run_multigrid},
+    {"multigrid-f32", true, run_multigrid_f32},
     {"fftw", false, run_fftw},
     {"cholmod-first", false, [](const Problem& p) { return run_cholmod(p, true); }},
     {"cholmod-again", false, [](const Problem& p) { return run_cholmod(p, false); }},
     {"pfmg", true, run_pfmg},
     {"boomeramg", true, run_boomeramg}};
-
-std::int64_t peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
-}
 
 }  // namespace
 
@@ -60,6 +55,7 @@ int main(int argc, char** argv) {
       return 3;
     }
     const auto unknowns = static_cast<double>(problem.unknowns());
+    const std::int64_t peak = outcome->peak_bytes > 0 ? outcome->peak_bytes : peak_bytes();
     Writer w;
     w.begin_object()
         .member("solver", s.name)
@@ -72,7 +68,8 @@ int main(int argc, char** argv) {
         .member("solves", static_cast<std::int64_t>(outcome->solves))
         .member("iterations", static_cast<std::int64_t>(outcome->iterations))
         .member("residual_relative", outcome->residual)
-        .member("peak_bytes_beyond_problem", peak_bytes() - before)
+        .member("loss_against_f64", outcome->loss)
+        .member("peak_bytes_beyond_problem", peak - before)
         .member("details", outcome->details)
         .end_object();
     fmt::print("{}\n", std::move(w).take());

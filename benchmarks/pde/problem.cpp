@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -82,6 +84,12 @@ void time_solves(Outcome& outcome, const std::function<void()>& body, double lea
   outcome.best_s = seconds.front();
   outcome.median_s = seconds[seconds.size() / 2];
   outcome.solves = seconds.size();
+}
+
+std::int64_t peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace neurolens::pde_bench
