@@ -113,12 +113,10 @@ class EllipticRun {
       report.why =
           o_.method == EllipticMethod::multigrid ? "asked for" : "a coefficient varies in space";
     }
-    if (!direct) NEUROLENS_TRY(run_multigrid(solution));
-    if (std::is_same_v<T, float> && !all_finite(solution.u))
-      return Error{Errc::out_of_range,
-                   "The solution leaves the range of single precision (largest: 3.4e38). Scale the "
-                   "problem or use f64.",
-                   ""};
+    if (!direct) {
+      NEUROLENS_TRY(run_multigrid(solution));
+      NEUROLENS_TRY(check_range(solution.u));
+    }
     if (o_.use_cuda) {
       const auto cuda = cuda_availability();
       report.why += "; on the CPU, because CUDA is " + cuda.reason;
@@ -150,6 +148,15 @@ class EllipticRun {
     return n;
   }
 
+  [[nodiscard]] static Status check_range(const BasicField<T>& u) {
+    if (std::is_same_v<T, float> && !all_finite(u))
+      return Error{Errc::out_of_range,
+                   "The solution leaves the range of single precision (largest: 3.4e38). Scale the "
+                   "problem or use f64.",
+                   ""};
+    return {};
+  }
+
   Result<std::shared_ptr<const PoissonPlan>> plan_for(double c, int order) {
     if (o_.cache != nullptr) return o_.cache->get(p_.grid, p_.boundary, c, order);
     return PoissonPlan::make(p_.grid, p_.boundary, c, order);
@@ -167,6 +174,7 @@ class EllipticRun {
     if (a != 1)
       for (T& v : source_.values) v = static_cast<T>(static_cast<double>(v) / a);
     NEUROLENS_TRY(plan->solve(source_, p_.boundary, 0, solution.u, context_, &report));
+    NEUROLENS_TRY(check_range(solution.u));
     {
       const auto n = static_cast<std::int64_t>(report.unknowns);
       const Phase phase(

@@ -10,6 +10,7 @@
 #include "direct/direct_solver.hpp"
 #include "index.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
+#include "overflow.hpp"
 
 namespace neurolens::pde {
 namespace {
@@ -246,6 +247,7 @@ Result<double> PoissonPlan::State::residual(const BasicField<T>& source, const B
     data.set_shift(first.sum / first.weight);
   }
   const auto norms = s.norms(data, x, context.pool());
+  if (!std::isfinite(norms.residual) || !std::isfinite(norms.rhs)) return overflowed();
   return norms.rhs > 0 ? norms.residual / norms.rhs : norms.residual;
 }
 

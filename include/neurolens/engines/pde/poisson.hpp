@@ -66,7 +66,8 @@ class PoissonPlan {
                const Context& context = {}, Report* report = nullptr) const;
 
   /// The residual of the discrete system, as Report::residual_relative. One pass over the data, in
-  /// double precision for either kind of field.
+  /// double precision for either kind of field. Errors: those of ScalarData::fill; out_of_range
+  /// when it is no finite number.
   [[nodiscard]] Result<double> residual(const Field& source, const Boundary& boundary, double t,
                                         const Field& u, const Context& context = {}) const;
   [[nodiscard]] Result<double> residual(const FieldF32& source, const Boundary& boundary, double t,

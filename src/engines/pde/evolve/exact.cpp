@@ -1,11 +1,14 @@
 // Heat and wave whose coefficients are constant and whose data stand still: every eigenvector moves
 // by its closed form, whatever the time.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "direct/direct_solver.hpp"
 #include "evolve/evolution.hpp"
 #include "evolve/modes.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace neurolens::pde {
 namespace {
@@ -121,6 +124,9 @@ Status Evolution::run_exact() {
       }
     }
     data.finish(u_.values.data());
+    if (!kernels::all_finite(u_.values.size(), u_.values.data()))
+      return Error{Errc::check_failed, fmt::format("The solution overflowed at t = {:.6g}.", time),
+                   ""};
     if (last) NEUROLENS_TRY(check_exact(b, k, rate));
     keep(time);
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "index.hpp"
 #include "multigrid/general.hpp"
@@ -12,15 +13,27 @@
 namespace neurolens::pde {
 namespace {
 
+// Infinite when one is no finite number: maxima forget that.
 double largest_of(std::size_t count, const double* r) {
   double m = 0;
-  for (std::size_t i = 0; i < count; ++i) m = std::max(m, std::fabs(r[i]));
-  return m;
+  bool broken = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    m = std::max(m, std::fabs(r[i]));
+    broken = broken || !std::isfinite(r[i]);
+  }
+  return broken ? std::numeric_limits<double>::infinity() : m;
 }
 
 }  // namespace
 
 Error not_converged(const Report& report, double tolerance) {
+  if (!std::isfinite(report.residual_relative))
+    return Error{Errc::check_failed,
+                 fmt::format("The residual is no finite number after {} iterations: the data leave "
+                             "the range of f64 (1.8e308), or the cycles diverge. Scale the source "
+                             "and the boundary values, or use conjugate gradients.",
+                             report.iterations),
+                 ""};
   return Error{
       Errc::check_failed,
       fmt::format(
@@ -173,6 +186,7 @@ double GeneralMultigrid::conjugate_step(Work& work, Progress& now, bool first) c
   });
   now.rz_old = rz;
   now.alpha_old = alpha;
+  if (!std::isfinite(alpha)) return std::numeric_limits<double>::infinity();
   return *std::max_element(part.begin(), part.end());
 }
 

@@ -142,6 +142,29 @@ TEST(SolveCommand, ShowsOrdersOfEveryFamily) {
   EXPECT_NEAR(order_of(bvp), 4, 0.1);
 }
 
+TEST(SolveCommand, SaysWhenNumbersOverflow) {
+  SolveRequest r;
+  r.source = "1e308*sin(9*x)";
+  for (const char* method : {"direct", "mg", "pcg"})
+    for (const char* order : {"2", "4"}) {
+      r.method = method;
+      r.order = order[0] - '0';
+      if (r.order == 4 && r.method != "direct") continue;
+      const auto answer = run_solve(r);
+      ASSERT_FALSE(answer.ok()) << method;
+      EXPECT_NE(answer.error().message.find("range of f64"), std::string::npos) << answer.error();
+    }
+  for (const char* equation : {"heat", "wave"}) {
+    SolveRequest e;
+    e.equation = equation;
+    e.initial = "1e308";
+    e.boundary = {"neumann=1e308"};
+    const auto answer = run_solve(e);
+    ASSERT_FALSE(answer.ok()) << equation;
+    EXPECT_NE(answer.error().message.find("overflowed"), std::string::npos) << answer.error();
+  }
+}
+
 TEST(SolveCommand, AnswersBadInputWithASentenceAndThePlace) {
   const auto failure = [](auto change) {
     SolveRequest r;
