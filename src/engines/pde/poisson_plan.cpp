@@ -59,6 +59,19 @@ void reorder(const Box& box, bool to_box, const T* from, T* to) {
           }
 }
 
+// In eight parts, so that vectors can take them.
+template <class T>
+double sum_of(std::size_t n, const T* v) {
+  double part[8] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (std::size_t k = 0; k < 8; ++k) part[k] += static_cast<double>(v[i + k]);
+  for (; i < n; ++i) part[i % 8] += static_cast<double>(v[i]);
+  double sum = 0;
+  for (const double p : part) sum += p;
+  return sum;
+}
+
 }  // namespace
 
 struct PoissonPlan::State {
@@ -67,21 +80,30 @@ struct PoissonPlan::State {
   std::unique_ptr<DirectSolver> solver;
   bool reordered = false;
 
-  // Norms over all unknown rows, summed in a fixed order.
-  template <class T>
-  auto norms(const BasicBoxData<T>& data, const T* u, Workers& workers) const {
-    using Norms = typename BasicBoxData<T>::Norms;
+  // body(first row, last row) for pieces of the unknown rows, each by one worker; returns their
+  // results in order.
+  template <class Piece, class Body>
+  std::vector<Piece> pieces(Workers& workers, const Body& body) const {
     const std::size_t rows = index(box.axis[1].count) * index(box.axis[2].count);
     const std::size_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
-    std::vector<Norms> parts(tasks);
+    std::vector<Piece> parts(tasks);
     std::atomic<std::size_t> next{0};
     workers.run([&](std::size_t) {
       for (;;) {
         const std::size_t task = next.fetch_add(1, std::memory_order_relaxed);
         if (task >= tasks) return;
-        parts[task] = data.norms(u, task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
+        parts[task] = body(task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
       }
     });
+    return parts;
+  }
+
+  // Norms over all unknown rows, summed in a fixed order; u null: of the right-hand side only.
+  template <class T>
+  auto norms(const BasicBoxData<T>& data, const T* u, Workers& workers) const {
+    using Norms = typename BasicBoxData<T>::Norms;
+    const auto parts = pieces<Norms>(
+        workers, [&](std::size_t begin, std::size_t end) { return data.norms(u, begin, end); });
     Norms total;
     for (const auto& p : parts) {
       total.residual = std::max(total.residual, p.residual);
@@ -93,29 +115,55 @@ struct PoissonPlan::State {
     return total;
   }
 
+  // Half for every bounded end at which a point lies.
+  [[nodiscard]] double end_weight(int a, int at) const {
+    const BoxAxis& axis = box.axis[index(a)];
+    const bool at_end = at == 0 || at == axis.intervals;
+    return a < box.dimensions && axis.kind != AxisKind::periodic && at_end ? 0.5 : 1.0;
+  }
+
+  // Only without Dirichlet ends: points are numbered from 0.
   template <class T>
-  void remove_mean(T* u) const {
-    double sum = 0;
-    double weight = 0;
-    const auto visit = [&](const auto& apply) {
-      for (int k = 0; k < box.axis[2].count; ++k)
-        for (int j = 0; j < box.axis[1].count; ++j)
-          for (int i = 0; i < box.axis[0].count; ++i) {
-            const std::array<int, 3> p{i, j, k};
-            double w = 1;
-            for (int a = 0; a < box.dimensions; ++a)
-              if (box.axis[index(a)].kind != AxisKind::periodic &&
-                  (p[index(a)] == 0 || p[index(a)] == box.axis[index(a)].intervals))
-                w *= 0.5;
-            apply(u[box.offset(i, j, k)], w);
-          }
+  void remove_mean(T* u, Workers& workers) const {
+    struct Mean {
+      double sum = 0, weight = 0;
     };
-    visit([&](T value, double w) {
-      sum += w * static_cast<double>(value);
-      weight += w;
+    const auto n = index(box.axis[0].count);
+    const auto row_at = [&](std::size_t row) {
+      const auto rows = index(box.axis[1].count);
+      return u + box.offset(0, static_cast<int>(row % rows), static_cast<int>(row / rows));
+    };
+    const double first = end_weight(0, 0);
+    const double last = end_weight(0, static_cast<int>(n) - 1);
+    const auto parts = pieces<Mean>(workers, [&](std::size_t begin, std::size_t end) {
+      Mean mean;
+      for (std::size_t r = begin; r < end; ++r) {
+        const auto rows = index(box.axis[1].count);
+        const double w =
+            end_weight(1, static_cast<int>(r % rows)) * end_weight(2, static_cast<int>(r / rows));
+        const T* row = row_at(r);
+        double sum = sum_of(n, row);
+        sum -= (1 - first) * static_cast<double>(row[0]);
+        sum -= (1 - last) * static_cast<double>(row[n - 1]);
+        mean.sum += w * sum;
+        mean.weight += w * (static_cast<double>(n) - (1 - first) - (1 - last));
+      }
+      return mean;
     });
-    const double mean = sum / weight;
-    visit([&](T& value, double) { value = static_cast<T>(static_cast<double>(value) - mean); });
+    Mean all;
+    for (const Mean& part : parts) {
+      all.sum += part.sum;
+      all.weight += part.weight;
+    }
+    const double mean = all.sum / all.weight;
+    pieces<char>(workers, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t r = begin; r < end; ++r) {
+        T* row = row_at(r);
+        for (std::size_t i = 0; i < n; ++i)
+          row[i] = static_cast<T>(static_cast<double>(row[i]) - mean);
+      }
+      return char{};
+    });
   }
 
   template <class T>
@@ -184,7 +232,7 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
     }
     const bool nullspace = s.box.has_nullspace();
     if (nullspace) {
-      const auto norms = s.norms(data, x, context.pool());
+      const auto norms = s.norms<T>(data, nullptr, context.pool());
       const double defect = norms.magnitude > 0 ? std::fabs(norms.sum) / norms.magnitude : 0;
       if (report != nullptr) {
         report->nullspace = true;
@@ -205,7 +253,7 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
       const Phase phase(context.observer, "solve", s.solver->cost());
       NEUROLENS_TRY(s.solver->solve(data, x, context.pool()));
     }
-    if (nullspace) s.remove_mean(x);
+    if (nullspace) s.remove_mean(x, context.pool());
     data.finish(x);
     if (s.reordered) reorder(s.box, false, x, u.values.data());
   } catch (const std::bad_alloc&) {
@@ -243,7 +291,7 @@ Result<double> PoissonPlan::State::residual(const BasicField<T>& source, const B
   BasicBoxData<T> data;
   NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));
   if (s.box.has_nullspace()) {
-    const auto first = s.norms(data, x, context.pool());
+    const auto first = s.norms<T>(data, nullptr, context.pool());
     data.set_shift(first.sum / first.weight);
   }
   const auto norms = s.norms(data, x, context.pool());

@@ -109,7 +109,7 @@ class BasicBoxData {
   /// Sets the points of `u` that are not unknown: Dirichlet values and periodic copies.
   void finish(T* u) const;
 
-  /// max |rhs - A u| and max |rhs| over unknown rows [begin, end) of the flattened (j, k) order, in
+  /// max |rhs - A u| (0 when u is null) and max |rhs| over unknown rows [begin, end) of the flattened (j, k) order, in
   /// double precision.
   struct Norms {
     double residual = 0, rhs = 0;

@@ -150,7 +150,7 @@ typename BasicBoxData<T>::Norms BasicBoxData<T>::norms(const T* u, std::size_t b
       const int i = first + m;
       const double weight = row_weight * weight_of(0, i);
       const double target = rhs[m];
-      const double rest = std::fabs(target - stencil.anywhere({i, j, k}));
+      const double rest = u == nullptr ? 0 : std::fabs(target - stencil.anywhere({i, j, k}));
       result.residual = std::max(result.residual, std::isfinite(rest) ? rest : kInfinite);
       result.rhs = std::max(result.rhs, std::fabs(target));
       result.sum += weight * target;
@@ -164,9 +164,10 @@ typename BasicBoxData<T>::Norms BasicBoxData<T>::norms(const T* u, std::size_t b
       one(m);
     }
     if (!straight) continue;
-    const kernels::RowNorms row =
-        kernels::norms_row(1, index(count - 1), stencil.inside(u + b.offset(first, j, k)), rhs);
-    result.residual = std::max(result.residual, row.residual);
+    const auto points =
+        u == nullptr ? kernels::PointSum<T>() : stencil.inside(u + b.offset(first, j, k));
+    const kernels::RowNorms row = kernels::norms_row(1, index(count - 1), points, rhs);
+    if (u != nullptr) result.residual = std::max(result.residual, row.residual);
     result.rhs = std::max(result.rhs, row.rhs);
     result.sum += row_weight * row.sum;
     result.weight += row_weight * (count - 2);

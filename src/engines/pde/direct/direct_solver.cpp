@@ -140,8 +140,21 @@ Status DirectSolver::plan_tridiagonal() {
   first_weight_ = axis.end[0].weight;
   last_weight_ = axis.end[1].weight;
   const std::ptrdiff_t pinned = box_.has_nullspace() ? 0 : -1;
+  if (axis.kind == AxisKind::periodic) return plan_cyclic(diagonal, pinned);
   if (!factors_.build(modes_, axis.count, diagonal.data(), first.data(), bottom.data(), pinned))
     return Error{Errc::refused, "Elimination along one axis is not safe for this operator.", ""};
+  return {};
+}
+
+// A periodic last axis: all rows but the last, bordered by it.
+Status DirectSolver::plan_cyclic(const std::vector<double>& diagonal, std::ptrdiff_t pinned) {
+  const int rows = box_.axis[index(box_.dimensions - 1)].count;
+  const double* const d = diagonal.data();
+  const bool definite = std::all_of(diagonal.begin(), diagonal.end(),
+                                    [](double value) { return std::fabs(value) >= 2; });
+  if (!definite || rows < 3 || !factors_.build(modes_, rows - 1, d, d, d, -1))
+    return Error{Errc::refused, "Elimination along one axis is not safe for this operator.", ""};
+  border_.build(modes_, rows, d, pinned);
   return {};
 }
 
@@ -196,7 +209,7 @@ Result<std::unique_ptr<DirectSolver>> DirectSolver::make(const Box& box) {
                         end.ratio, -3 / end.ratio),
             ""};
   const bool periodic_last = box.axis[index(box.dimensions - 1)].kind == AxisKind::periodic;
-  if (!periodic_last) {
+  if (!periodic_last || box.dimensions == 2) {
     std::unique_ptr<DirectSolver> solver(new DirectSolver);
     solver->box_ = box;
     for (int a = 0; a + 1 < box.dimensions; ++a) NEUROLENS_TRY(solver->plan_axis(a));
@@ -257,7 +270,7 @@ double DirectSolver::eigenvalue(int i, int j, int k) const {
 }
 
 std::size_t DirectSolver::plan_bytes() const {
-  std::size_t total = factors_.bytes() + mode_scale_.size() * sizeof(double);
+  std::size_t total = factors_.bytes() + border_.bytes() + mode_scale_.size() * sizeof(double);
   for (const AxisPlan& a : axis_)
     for (const Stage* s : {&a.forward, &a.inverse}) {
       total += (s->matrix.size() + s->join_twiddle.size() + s->join_dense.size()) * sizeof(double);
@@ -284,7 +297,8 @@ std::string DirectSolver::description() const {
                         "xyz"[box_.user_axis[index(a)]]);
   }
   if (tridiagonal_)
-    text += fmt::format("{}tridiagonal solves along {}", text.empty() ? "" : ", ",
+    text += fmt::format("{}{} solves along {}", text.empty() ? "" : ", ",
+                        border_.empty() ? "tridiagonal" : "cyclic tridiagonal",
                         "xyz"[box_.user_axis[index(box_.dimensions - 1)]]);
   return text;
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "direct/border.hpp"
 #include "direct/box.hpp"
 #include "direct/factors.hpp"
 #include "direct/stage.hpp"
@@ -68,6 +69,7 @@ class DirectSolver {
   DirectSolver();
   Status plan_axis(int a);
   Status plan_tridiagonal();
+  Status plan_cyclic(const std::vector<double>& diagonal, std::ptrdiff_t pinned);
   Status plan_division();
   void numerator_denominator(const double* symbols, double& a, double& b) const;
   /// Of mode (i, j, k), an axis each; 0 for axes that the box does not have.
@@ -121,6 +123,7 @@ class DirectSolver {
   bool tridiagonal_ = true;
   std::array<AxisPlan, 3> axis_;
   FactorTable factors_;
+  BorderTable border_;  ///< A periodic last axis, eliminated.
   double first_weight_ = 1, last_weight_ = 1;
   AlignedVector<double> mode_scale_;  ///< Per mode of the transformed axes: right-hand side factor.
   AlignedVector<double> ones_;

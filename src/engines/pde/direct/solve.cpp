@@ -97,6 +97,11 @@ void DirectSolver::solve_wavefront(const BasicBoxData<T>& data, T* u, Workers& w
   factors.first_weight = first_weight_;
   factors.last_weight = last_weight_;
   factors.past_caches = modes_ * index(rows.count) * sizeof(T) > kBeyondCaches;
+  AlignedVector<double> border_value;
+  if (!border_.empty()) {
+    border_value.assign(modes_ + 16, 0.0);
+    border_.add_to(factors, border_value);
+  }
   AlignedVector<double> carry_down(modes_ + 16, 0.0);
   AlignedVector<double> carry_up(modes_ + 16, 0.0);
   Turns turns(2 * batches);

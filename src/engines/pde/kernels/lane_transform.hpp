@@ -30,6 +30,15 @@ struct Factors {
   int rows = 0;
   double first_weight = 1;  ///< Of the right-hand side in row 0 and the last row.
   double last_weight = 1;
+  /// A periodic last axis: its last row is a border of the system of the others
+  /// (direct/border.hpp). Row j before it has `border_count[j]` modes with a weight in `border[j]`,
+  /// 8 more readable.
+  const double* const* border = nullptr;
+  const std::int32_t* border_count = nullptr;
+  const double* border_inverse = nullptr;  ///< Per mode, 16 numbers more readable.
+  /// Per mode: the sum of weights times right-hand sides so far, then the last row's solution. 16
+  /// numbers more readable.
+  double* border_value = nullptr;
   bool past_caches = false;  ///< Write eliminated rows past the caches: they are read much later.
   /// Single precision: what boundary values at the two ends of the rows add to mode q of row j is
   /// end_values[side][j] end_modes[side][q], unscaled. A value over h^2 in a row would drown the

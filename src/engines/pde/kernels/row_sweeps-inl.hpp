@@ -228,7 +228,20 @@ HWY_INLINE Wide right_side(V output, const Wide& scale, const Factors& factors, 
   return g;
 }
 
-template <class Tiles>
+// Weights of the border (Factors::border) in row `row`.
+HWY_INLINE Wide border_at(const Factors& factors, int row, std::size_t q, std::size_t count) {
+  const WideD d;
+  Wide r;
+  for (std::size_t p = 0; p < kParts; ++p) {
+    const std::size_t at = q + p * kWideLanes;
+    const bool counts = at < static_cast<std::size_t>(factors.border_count[row]) &&
+                        (p == 0 || count > p * kWideLanes);
+    r.at[p] = counts ? hn::LoadU(d, factors.border[row] + at) : hn::Zero(d);
+  }
+  return r;
+}
+
+template <class Tiles, bool kBordered>
 HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const double* scale,
                                   std::size_t lines, Real* const* rows, const Factors& factors,
                                   int first_row, std::size_t begin, std::size_t end,
@@ -241,6 +254,8 @@ HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const 
     Wide above = load_ahead(carry + q, count);
     Wide mode_scale = above;
     if (kParts > 1) mode_scale = load_wide(scale + q, count);
+    Wide border = above;
+    if (kBordered) border = load_ahead(factors.border_value + q, count);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
       load_outputs(stage, buffer, output_scale, q, count, half, v);
@@ -249,11 +264,18 @@ HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const 
         if (line >= lines) break;
         const int row = first_row + static_cast<int>(line);
         const Wide g = right_side(v[r], mode_scale, factors, row, q, count);
+        if (kBordered && row == factors.rows - 1) {
+          border = times(minus(g, border), load_ahead(factors.border_inverse + q, count));
+          tiles.put(line, q, rounded(border), count);
+          break;
+        }
+        if (kBordered) border = plus_product(g, border_at(factors, row, q, count), border);
         above = times(minus(g, above), factor_at(factors, row, q, count));
         tiles.put(line, q, rounded(above), count);
       }
     }
     store_wide(above, count, carry + q);
+    if (kBordered) store_wide(border, count, factors.border_value + q);
     tiles.finish(lines, q + count);
   }
 }
@@ -261,21 +283,31 @@ HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const 
 void scatter_eliminate_impl(const Stage& stage, const Real* buffer, const double* scale,
                             std::size_t lines, Real* const* rows, const Factors& factors,
                             int first_row, std::size_t begin, std::size_t end, double* carry) {
-  auto tiles = eliminate_tiles<DirectTiles>;
-  if (!alike(rows, lines))
-    tiles = factors.past_caches ? eliminate_tiles<StagedTiles<true>>
-                                : eliminate_tiles<StagedTiles<false>>;
-  tiles(stage, buffer, scale, lines, rows, factors, first_row, begin, end, carry);
+  const auto eliminate = [&](auto bordered) {
+    constexpr bool kBordered = decltype(bordered)::value;
+    auto tiles = eliminate_tiles<DirectTiles, kBordered>;
+    if (!alike(rows, lines))
+      tiles = factors.past_caches ? eliminate_tiles<StagedTiles<true>, kBordered>
+                                  : eliminate_tiles<StagedTiles<false>, kBordered>;
+    tiles(stage, buffer, scale, lines, rows, factors, first_row, begin, end, carry);
+  };
+  if (factors.border == nullptr)
+    eliminate(std::false_type());
+  else
+    eliminate(std::true_type());
   if (factors.past_caches) hwy::FlushStream();  // another worker may read these rows next
 }
 
-void substitute_gather_impl(const Stage& stage, std::size_t lines, Real* const* rows,
-                            const Factors& factors, int first_row, std::size_t begin,
-                            std::size_t end, double* carry, Real* buffer) {
+template <bool kBordered>
+HWY_NOINLINE void substitute_tiles(const Stage& stage, std::size_t lines, Real* const* rows,
+                                   const Factors& factors, int first_row, std::size_t begin,
+                                   std::size_t end, double* carry, Real* buffer) {
   const D d;
   for (std::size_t q = begin, count = 0; q < end; q += count) {
     count = tile_width(rows[0], q, end);
     Wide below = load_ahead(carry + q, count);
+    Wide border = below;
+    if (kBordered) border = load_ahead(factors.border_value + q, count);
     for (std::size_t half = 2; half-- > 0;) {
       V v[kLanes];
       for (std::size_t r = kLanes; r-- > 0;) {
@@ -285,15 +317,28 @@ void substitute_gather_impl(const Stage& stage, std::size_t lines, Real* const* 
           continue;
         }
         const int row = first_row + static_cast<int>(line);
-        below = minus_product(below, factor_at(factors, row, q, count),
-                              widen(load_part(rows[line] + q, count)));
-        v[r] = rounded(below);
+        const V own = load_part(rows[line] + q, count);
+        if (kBordered && row == factors.rows - 1) {  // solved already, and below is still zero
+          v[r] = own;
+          continue;
+        }
+        below = minus_product(below, factor_at(factors, row, q, count), widen(own));
+        v[r] = rounded(kBordered ? minus_product(border, border_at(factors, row, q, count), below)
+                                 : below);
       }
       transpose(v);
       for (std::size_t c = 0; c < count; ++c) put(stage, q + c, v[c], half, buffer);
     }
     store_wide(below, count, carry + q);
   }
+}
+
+void substitute_gather_impl(const Stage& stage, std::size_t lines, Real* const* rows,
+                            const Factors& factors, int first_row, std::size_t begin,
+                            std::size_t end, double* carry, Real* buffer) {
+  const auto substitute =
+      factors.border == nullptr ? substitute_tiles<false> : substitute_tiles<true>;
+  substitute(stage, lines, rows, factors, first_row, begin, end, carry, buffer);
 }
 
 void eliminate_row_impl(std::size_t n, Real* row, const double* scale, double weight,

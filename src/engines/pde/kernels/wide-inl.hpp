@@ -113,6 +113,12 @@ HWY_INLINE Wide plus_product(double a, const Wide& b, const Wide& c) {
   return r;
 }
 
+HWY_INLINE Wide plus_product(const Wide& a, const Wide& b, const Wide& c) {
+  Wide r;
+  for (std::size_t p = 0; p < kParts; ++p) r.at[p] = hn::MulAdd(a.at[p], b.at[p], c.at[p]);
+  return r;
+}
+
 HWY_INLINE std::size_t in_part(std::size_t count, std::size_t p) {
   const std::size_t before = p * kWideLanes;
   return count <= before ? 0 : (count - before < kWideLanes ? count - before : kWideLanes);
