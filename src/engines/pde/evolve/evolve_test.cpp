@@ -146,6 +146,30 @@ TEST(Wave, ExactMethodKeepsEnergyForALongTime) {
   EXPECT_NEAR(result->energy_end / result->energy_start, 1, 1e-12);
 }
 
+// A hundred periods: a method that damps loses amplitude, one that feeds gains it.
+TEST(Wave, LeapfrogKeepsTheAmplitudeForALongTime) {
+  EvolutionProblem p;
+  p.equation = Equation::wave;
+  p.grid = Grid::unit(1, 65);
+  p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
+  p.initial = formula("sin(pi*x)");
+  EvolutionOptions o;
+  o.method = TimeMethod::leapfrog;
+  o.output_times.clear();
+  for (int i = 1; i <= 400; ++i) o.output_times.push_back(0.497 * i);
+  const auto result = evolve(p, o);
+  ASSERT_TRUE(result.ok()) << result.error();
+  EXPECT_GT(result->steps, 10'000U);
+  double late = 0;
+  for (std::size_t s = 0; s < result->states.size(); ++s) {
+    double most = 0;
+    for (const double v : result->states[s].values) most = std::max(most, std::fabs(v));
+    EXPECT_LE(most, 1 + 1e-4) << result->times[s];
+    if (s >= 200) late = std::max(late, most);
+  }
+  EXPECT_GT(late, 1 - 1e-4);
+}
+
 TEST(Wave, BothMethodsHaveOrderTwo) {
   for (const TimeMethod method : {TimeMethod::exact, TimeMethod::leapfrog}) {
     std::array<double, 3> error{};
