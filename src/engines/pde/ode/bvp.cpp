@@ -1,6 +1,6 @@
 // Collocation at the ends and the middle of each interval (Simpson's rule, order 4); the
-// almost-block-bidiagonal Newton systems are solved by banded elimination with the boundary rows
-// bordered.
+// almost-block-bidiagonal Newton systems are solved by banded elimination (band.hpp) with the
+// boundary rows bordered.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,74 +8,12 @@
 
 #include "neurolens/base/clock.hpp"
 #include "neurolens/engines/pde/ode.hpp"
+#include "ode/band.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 using Vector = std::vector<double>;
-
-// Solves the dense n x n system in place by elimination with pivoting; false when singular.
-bool solve_dense(std::size_t n, std::size_t columns, Vector& a, Vector& b) {
-  for (std::size_t c = 0; c < n; ++c) {
-    std::size_t pivot = c;
-    for (std::size_t r = c + 1; r < n; ++r)
-      if (std::fabs(a[r * n + c]) > std::fabs(a[pivot * n + c])) pivot = r;
-    if (a[pivot * n + c] == 0 || !std::isfinite(a[pivot * n + c])) return false;
-    if (pivot != c) {
-      std::swap_ranges(a.begin() + static_cast<std::ptrdiff_t>(c * n),
-                       a.begin() + static_cast<std::ptrdiff_t>((c + 1) * n),
-                       a.begin() + static_cast<std::ptrdiff_t>(pivot * n));
-      for (std::size_t k = 0; k < columns; ++k)
-        std::swap(b[c * columns + k], b[pivot * columns + k]);
-    }
-    for (std::size_t r = 0; r < n; ++r) {
-      if (r == c) continue;
-      const double f = a[r * n + c] / a[c * n + c];
-      if (f == 0) continue;
-      for (std::size_t k = c; k < n; ++k) a[r * n + k] -= f * a[c * n + k];
-      for (std::size_t k = 0; k < columns; ++k) b[r * columns + k] -= f * b[c * columns + k];
-    }
-  }
-  for (std::size_t r = 0; r < n; ++r)
-    for (std::size_t k = 0; k < columns; ++k) b[r * columns + k] /= a[r * n + r];
-  return true;
-}
-
-// A banded matrix with partial pivoting; lower and upper bandwidth w each, room for fill.
-class Band {
- public:
-  Band(std::size_t n, std::size_t w) : n_(n), w_(w), width_(3 * w + 1), a_(n * width_, 0.0) {}
-  double& at(std::size_t r, std::size_t c) { return a_[r * width_ + (c + w_ - r)]; }
-  bool solve(Vector& b) {
-    for (std::size_t c = 0; c < n_; ++c) {
-      const std::size_t last = std::min(n_ - 1, c + w_);
-      std::size_t pivot = c;
-      for (std::size_t r = c + 1; r <= last; ++r)
-        if (std::fabs(at(r, c)) > std::fabs(at(pivot, c))) pivot = r;
-      if (at(pivot, c) == 0 || !std::isfinite(at(pivot, c))) return false;
-      const std::size_t right = std::min(n_ - 1, c + 2 * w_);
-      if (pivot != c) {
-        for (std::size_t k = c; k <= right; ++k) std::swap(at(c, k), at(pivot, k));
-        std::swap(b[c], b[pivot]);
-      }
-      for (std::size_t r = c + 1; r <= last; ++r) {
-        const double f = at(r, c) / at(c, c);
-        if (f == 0) continue;
-        for (std::size_t k = c; k <= right; ++k) at(r, k) -= f * at(c, k);
-        b[r] -= f * b[c];
-      }
-    }
-    for (std::size_t r = n_; r-- > 0;) {
-      for (std::size_t k = r + 1; k <= std::min(n_ - 1, r + 2 * w_); ++k) b[r] -= at(r, k) * b[k];
-      b[r] /= at(r, r);
-    }
-    return true;
-  }
-
- private:
-  std::size_t n_, w_, width_;
-  Vector a_;
-};
 
 class Collocation {
  public:
@@ -406,6 +344,12 @@ Result<BvpResult> solve_bvp(const BvpProblem& problem, const BvpOptions& options
         (i > 0 && !(problem.mesh[i] > problem.mesh[i - 1])))
       return Error{Errc::bad_request,
                    "The mesh must increase and all guesses must have the same size.", ""};
+  for (std::size_t i = 0; i < problem.mesh.size(); ++i)
+    for (const double v : problem.guess[i])
+      if (!std::isfinite(v))
+        return Error{
+            Errc::out_of_range,
+            fmt::format("The guess is not a finite number at x = {:.6g}.", problem.mesh[i]), ""};
   if (!(options.tolerance > 1e-13 && options.tolerance < 0.1))
     return Error{Errc::out_of_range, "The tolerance must be in (1e-13, 0.1).", ""};
   const Nanoseconds begin = system_clock().now();
