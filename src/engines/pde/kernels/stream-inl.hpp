@@ -6,9 +6,11 @@
 #define NEUROLENS_PDE_STREAM_INL
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/stream.hpp"
 
@@ -43,17 +45,34 @@ HWY_INLINE hn::Mask<Narrow> lanes_of(int parity) {
   return parity == 0 ? even : hn::Not(even);
 }
 
+// Lines that stages to come will read from memory: of every one a cache line is asked for with each
+// 16 nodes that a sweep relaxes, so that memory works while the sweep does.
+struct Ahead {
+  static constexpr int kMost = 4;
+  const char* line[kMost];
+};
+template <int kCount>
+HWY_INLINE void ask_for(const Ahead& ahead, std::size_t i) {
+  for (int k = 0; k < kCount; ++k) hwy::Prefetch(ahead.line[k] + i * sizeof(float));
+}
+
 // First colour from e = 0.
-HWY_INLINE void relax_from_zero(std::size_t n, const RelaxRow& row, int parity) {
+template <int kAhead>
+HWY_INLINE void relax_from_zero(std::size_t n, const RelaxRow& row, int parity,
+                                const Ahead& ahead) {
   const Narrow d;
   const auto chosen = lanes_of(parity);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d))
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    ask_for<kAhead>(ahead, i);
     hn::Store(
         hn::IfThenElseZero(chosen, hn::Mul(hn::Load(d, row.f + i), hn::Load(d, row.inverse + i))),
         d, row.e + i);
+  }
 }
 
-HWY_INLINE void relax_streamed(std::size_t n, const RelaxRow& row, int parity, float omega) {
+template <int kAhead>
+HWY_INLINE void relax_streamed(std::size_t n, const RelaxRow& row, int parity, float omega,
+                               const Ahead& ahead) {
   const Narrow d;
   const auto chosen = lanes_of(parity);
   const auto keep = hn::Set(d, 1 - omega);
@@ -62,6 +81,7 @@ HWY_INLINE void relax_streamed(std::size_t n, const RelaxRow& row, int parity, f
   // have the other colour and do not change, and a load that straddles a fresh store waits for it.
   auto left = hn::LoadU(d, row.e - 1);
   for (std::size_t i = 0; i < n; i += lanes) {
+    ask_for<kAhead>(ahead, i);
     const auto next_left = hn::LoadU(d, row.e + i + lanes - 1);
     const auto here = hn::Load(d, row.e + i);
     auto sum =
@@ -220,6 +240,23 @@ HWY_INLINE void cubic_row(int n_fine, const CubicAxis& axis, const double* from,
   plain(static_cast<int>(2 * k), n_fine);
 }
 
+// Nodes of a level that the caches do not hold.
+constexpr std::size_t kFarNodes = 1 << 21;
+HWY_INLINE bool is_far(const StreamLevel& l) {
+  return l.stride * sz(l.n[1]) >= kFarNodes;
+}
+
+// Copies a row that is not read again soon past the caches, which need not read it first.
+HWY_INLINE void store_past(std::size_t n, const double* from, double* to) {
+  const Wide d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i < n && reinterpret_cast<std::uintptr_t>(to + i) % (lanes * sizeof(double)) != 0; ++i)
+    to[i] = from[i];
+  for (; i + lanes <= n; i += lanes) hn::Stream(hn::LoadU(d, from + i), d, to + i);
+  for (; i < n; ++i) to[i] = from[i];
+}
+
 HWY_INLINE double* ring_x(const StreamPass& p, int j) {
   return p.rings.x + sz((j + kStreamRowsX) % kStreamRowsX) * p.level.stride;
 }
@@ -287,7 +324,10 @@ HWY_INLINE void bring_x(const StreamPass& p, int j) {
     cubic_row(l.n[0], p.cubic[0], line, ring);
     if (low > 0) ring[0] = x[0];
     if (high < l.n[0]) ring[high] = x[high];
-    std::copy_n(ring, l.n[0], x);
+    if (is_far(l))
+      store_past(sz(l.n[0]), ring, x);
+    else
+      std::copy_n(ring, l.n[0], x);
     return;
   }
   if (p.coarse_e.at != nullptr) prolong_streamed(l, p.coarse_e, j, p.rings.gathered);
@@ -370,6 +410,60 @@ HWY_INLINE int lead_of(const StreamPass& p) {
   return p.coarse_e.at != nullptr ? 2 : 0;
 }
 
+// What the next row of a pass will read first, spread over the half-sweeps of this one.
+class NextRow {
+ public:
+  explicit NextRow(const StreamPass& p) : pass_(p) {}
+  HWY_INLINE void look(int t, int lead) {
+    count_ = 0;
+    if (t + 1 >= pass_.level.last[1]) return;
+    const StreamLevel& l = pass_.level;
+    const auto row = [&](const auto* at, int j) { return at + offset(j, l.stride) + l.first[0]; };
+    const int smoothed = t + 1 - lead;
+    const int narrow = pass_.source == StreamSource::renewed ? t - 1 : smoothed;
+    add(row(l.e, pass_.source == StreamSource::exact ? smoothed : t + 1));
+    add(row(l.narrow_ax, narrow));
+    add(row(l.narrow_ay, narrow));
+    add(row(l.inverse, smoothed));
+    add(row(l.f, pass_.source == StreamSource::exact ? t : narrow));
+    if (pass_.source == StreamSource::given) return;
+    const bool exact = pass_.source == StreamSource::exact;
+    if (!exact || pass_.start != StreamStart::cubic)
+      add_wide(pass_.x + offset(exact ? t + 1 : t, pass_.x_stride) + l.first[0]);
+    if (!exact) return;
+    add_wide(row(l.ax, t));
+    add_wide(row(l.ay, t));
+    if (pass_.plain != nullptr) add_wide(pass_.plain + offset(t, pass_.plain_stride) + l.first[0]);
+  }
+  // Those for half-sweep h of `halves`.
+  HWY_INLINE int share(int h, int halves, Ahead& ahead) const {
+    const int begin = count_ * h / halves;
+    const int end = count_ * (h + 1) / halves;
+    for (int k = begin; k < end; ++k) ahead.line[k - begin] = line_[k];
+    return end - begin;
+  }
+
+ private:
+  HWY_INLINE void add(const void* line) { line_[count_++] = static_cast<const char*>(line); }
+  HWY_INLINE void add_wide(const double* row) {
+    add(row);
+    add(row + sz(pass_.level.last[0] - pass_.level.first[0]) / 2);
+  }
+  const StreamPass& pass_;
+  int count_ = 0;
+  const char* line_[16];
+};
+
+template <int kAhead>
+HWY_INLINE void relax_row(const StreamPass& p, int j, int h, const Ahead& ahead) {
+  const StreamLevel& l = p.level;
+  const std::size_t n = sz(l.last[0] - l.first[0]);
+  if (h == 0 && p.from_zero)
+    relax_from_zero<kAhead>(n, relax_row_of(l, j), parity_of(l, j, 0), ahead);
+  else
+    relax_streamed<kAhead>(n, relax_row_of(l, j), parity_of(l, j, h % 2), p.omega, ahead);
+}
+
 struct Maxima {
   alignas(64) double exact[hn::MaxLanes(Wide())] = {};
   alignas(64) float renewed[hn::MaxLanes(Narrow())] = {};
@@ -409,26 +503,43 @@ HWY_INLINE void close_rows(const StreamPass& p, int j, Maxima& most) {
               most.rest);
 }
 
-StreamResidual stream_pass_impl(const StreamPass& p) {
+template <bool kLooking>
+HWY_NOINLINE StreamResidual pass_over(const StreamPass& p) {
   const StreamLevel& l = p.level;
   const int low = l.first[1];
   const int high = l.last[1];
-  const std::size_t n = sz(l.last[0] - l.first[0]);
   const int halves = 2 * p.sweeps;
   const int lead = lead_of(p);
   Maxima most;
+  NextRow next(p);
   if (p.source == StreamSource::exact) bring_x(p, low - 1);
   const int end = p.sweeps == 0 ? high + 1 : high + lead + halves + 1;
   for (int t = low; t < end; ++t) {
     open_rows(p, t, most);
     if (p.sweeps == 0) continue;
+    if (kLooking) next.look(t, lead);
     for (int h = 0; h < halves; ++h) {
       const int j = t - lead - h;
       if (j < low || j >= high) continue;
-      if (h == 0 && p.from_zero)
-        relax_from_zero(n, relax_row_of(l, j), parity_of(l, j, 0));
-      else
-        relax_streamed(n, relax_row_of(l, j), parity_of(l, j, h % 2), p.omega);
+      if (!kLooking) {
+        relax_row<0>(p, j, h, {});
+        continue;
+      }
+      Ahead ahead;
+      switch (next.share(h, halves, ahead)) {
+        case 0:
+          relax_row<0>(p, j, h, ahead);
+          break;
+        case 1:
+          relax_row<1>(p, j, h, ahead);
+          break;
+        case 2:
+          relax_row<2>(p, j, h, ahead);
+          break;
+        default:
+          relax_row<3>(p, j, h, ahead);
+          break;
+      }
     }
     if (p.coarse_f.at != nullptr) close_rows(p, t - lead - halves, most);
   }
@@ -439,6 +550,13 @@ StreamResidual stream_pass_impl(const StreamPass& p) {
   };
   const double exact = hn::GetLane(hn::MaxOfLanes(d, hn::Load(d, most.exact)));
   return {p.source == StreamSource::exact ? exact : largest(most.renewed), largest(most.rest)};
+}
+
+StreamResidual stream_pass_impl(const StreamPass& p) {
+  const StreamResidual residual =
+      is_far(p.level) && p.sweeps > 0 ? pass_over<true>(p) : pass_over<false>(p);
+  hwy::FlushStream();  // of store_past
+  return residual;
 }
 
 void stream_apply_impl(const StreamPass& p) {

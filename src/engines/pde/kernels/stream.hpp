@@ -103,6 +103,8 @@ struct StreamPass {
   /// unknown on.
   RightRow (*right)(const void* owner, int j, double* scratch);
   const void* owner;
+  const double* plain;  ///< Node (0, 0) of where `right` mostly reads, to ask memory for; or null.
+  std::size_t plain_stride;
 };
 
 /// max |b - A x| (or what is renewed of it), and what smoothing left of it as far as single
