@@ -174,6 +174,8 @@ kernels::StreamPass StreamedMultigrid::pass(std::size_t l, Work& work, const Rig
   p.start = kernels::StreamStart::keep;
   p.right = Right::row;
   p.owner = &right;
+  p.plain = l == 0 ? right.source->values.data() : work.levels[l].b.data() + level.origin();
+  p.plain_stride = l == 0 ? index(right.source->grid.points[0]) : level.stride;
   p.scale = p.unit = 1;
   p.omega = static_cast<float>(kernels::kStreamRelaxation);
   if (l + 1 == levels_.size()) return p;
@@ -270,28 +272,28 @@ void StreamedMultigrid::inject_fixed(std::size_t l, Work& work, const Field& u) 
     }
 }
 
-// x of the last level from its right-hand side; the second round corrects what single precision
-// rounds off.
+// x of the last level from its right-hand side. What single precision rounds off is smooth and
+// small, and the next level's pass takes it up.
 void StreamedMultigrid::solve_first(Work& work, double scale) const {
   const Level& l = levels_.back();
   Vectors& v = work.levels.back();
-  const auto each = [&](const auto& visit) {
-    for (int j = l.axis[1].first; j < l.axis[1].last; ++j)
-      for (int i = l.axis[0].first; i < l.axis[0].last; ++i)
-        visit(l.origin() + index(j) * l.stride + index(i));
-  };
-  each([&](std::size_t p) { v.x[p] = 0; });
-  for (int round = 0; round < 2; ++round) {
-    each([&](std::size_t p) {
-      double r = v.b[p] + l.ax[p] * (v.x[p + 1] - v.x[p]) + l.ax[p - 1] * (v.x[p - 1] - v.x[p]) +
-                 l.ay[p] * (v.x[p + l.stride] - v.x[p]) +
-                 l.ay[p - l.stride] * (v.x[p - l.stride] - v.x[p]);
-      if (!l.extra.empty()) r -= l.extra[p] * v.x[p];
+  const auto& [x, y] = l.axis;
+  for (int j = y.first; j < y.last; ++j)
+    for (int i = x.first; i < x.last; ++i) {
+      const std::size_t p = l.origin() + index(j) * l.stride + index(i);
+      double r = v.b[p];
+      if (i == x.first && i > 0) r += l.ax[p - 1] * v.x[p - 1];
+      if (i + 1 == x.last && x.last < x.n) r += l.ax[p] * v.x[p + 1];
+      if (j == y.first && j > 0) r += l.ay[p - l.stride] * v.x[p - l.stride];
+      if (j + 1 == y.last && y.last < y.n) r += l.ay[p] * v.x[p + l.stride];
       v.f[p] = static_cast<float>(r * scale);
-    });
-    solve_coarsest(work);
-    each([&](std::size_t p) { v.x[p] += static_cast<double>(v.e[p]) / scale; });
-  }
+    }
+  solve_coarsest(work);
+  for (int j = y.first; j < y.last; ++j)
+    for (int i = x.first; i < x.last; ++i) {
+      const std::size_t p = l.origin() + index(j) * l.stride + index(i);
+      v.x[p] = static_cast<double>(v.e[p]) / scale;
+    }
 }
 
 // Solutions of all levels but the finest; right-hand sides have been restricted.

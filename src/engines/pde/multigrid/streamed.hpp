@@ -113,7 +113,10 @@ class StreamedMultigrid {
   [[nodiscard]] int fine_sweeps() const {
     return 2 * options_.smoothing + (levels_.front().ax.size() >= kMemoryNodes ? 1 : 0);
   }
-  [[nodiscard]] int coarse_sweeps() const { return options_.smoothing + 1; }
+  /// One less where the only level between is corrected by an exact solution.
+  [[nodiscard]] int coarse_sweeps() const {
+    return options_.smoothing + (levels_.size() > 3 ? 1 : 0);
+  }
 
   EllipticSystem system_;
   MultigridOptions options_;
