@@ -109,8 +109,8 @@ class BasicBoxData {
   /// Sets the points of `u` that are not unknown: Dirichlet values and periodic copies.
   void finish(T* u) const;
 
-  /// max |rhs - A u| (0 when u is null) and max |rhs| over unknown rows [begin, end) of the flattened (j, k) order, in
-  /// double precision.
+  /// max |rhs - A u| (0 when u is null) and max |rhs| over unknown rows [begin, end) of the
+  /// flattened (j, k) order, in double precision.
   struct Norms {
     double residual = 0, rhs = 0;
     double sum = 0, weight = 0, magnitude = 0;  ///< Weighted sums of rhs, 1 and |rhs|.
