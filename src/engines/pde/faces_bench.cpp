@@ -52,6 +52,7 @@ BENCHMARK_CAPTURE(faces, robin_dirichlet, 'R', 'D')->Apply(sizes);
 BENCHMARK_CAPTURE(faces, robin_neumann, 'R', 'N')->Apply(sizes);
 BENCHMARK_CAPTURE(faces, robin_periodic, 'R', 'P')->Apply(sizes);
 BENCHMARK_CAPTURE(faces, robin_robin, 'R', 'R')->Apply(sizes);
+BENCHMARK_CAPTURE(faces, periodic_periodic, 'P', 'P')->Apply(sizes);
 
 }  // namespace
 }  // namespace neurolens::pde
