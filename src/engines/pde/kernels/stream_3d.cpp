@@ -60,7 +60,7 @@ HWY_INLINE void open_planes(const PlanePass& p, const PlaneTile& tile, int t,
       residual.before = larger_of(residual.before, renew_rows(p, next));
       return;
     case StreamSource::exact:
-      if (p.start == StreamStart::cubic) cubic_rows(p, now.k, now.begin, now.end, scratch);
+      if (p.start == StreamStart::cubic) interpolate_rows(p, now.k, now.begin, now.end, scratch);
       if (p.start == StreamStart::correct)
         correct_rows<false>(p, now.k, now.begin, now.end, scratch);
       if (p.apply_only) return;

@@ -38,11 +38,24 @@ struct PlaneLevel {
   double* x;
 };
 
+/// Points that x is interpolated from along an axis: with fewer, the error of interpolation exceeds
+/// that of the coarser solution.
+inline constexpr int kQuintic = 6;
+
+/// Interpolation by six points along one axis: node i of the fine axis is the sum of
+/// weight[6 i + a] times coarse node start[i] + a. Coarse cells [2, regular) have the weights
+/// (3, -25, 150, 150, -25, 3) / 256.
+struct QuinticAxis {
+  const std::int32_t* start;
+  const double* weight;
+  int regular;
+};
+
 /// How an axis' nodes, fixed ones counted, lie to those of the next coarser level.
 struct PlaneAxis {
   int first;        ///< Node number of the first unknown: 0 or 1; the same on both levels.
   int n, coarse_n;  ///< Nodes. An even n ends in a cell of one interval.
-  CubicAxis cubic;  ///< By node numbers.
+  QuinticAxis quintic;
 };
 
 /// An array of the next coarser level.
@@ -59,11 +72,11 @@ struct PlanePass {
   PlaneLevel level;
   PlaneAxis axis[3];
   StreamSource source;
-  StreamStart start;
-  bool from_zero;   ///< Given passes: smoothing begins with e = 0.
-  bool apply_only;  ///< Exact passes: x by `start`, nothing else.
-  int halves;       ///< Half-sweeps, one colour after the other; 0: only the residual.
-  float omega;      ///< Relaxation factor.
+  StreamStart start;  ///< `cubic`: x = quintic interpolation of coarse_x.
+  bool from_zero;     ///< Given passes: smoothing begins with e = 0.
+  bool apply_only;    ///< Exact passes: x by `start`, nothing else.
+  int halves;         ///< Half-sweeps, one colour after the other; 0: only the residual.
+  float omega;        ///< Relaxation factor.
   PlaneArray<const float> coarse_e;
   PlaneArray<float> coarse_f;  ///< Takes what smoothing left, unless null.
   PlaneArray<const double> coarse_x;
@@ -87,7 +100,7 @@ struct PlaneScratch {
   float* nothing;      ///< A coarse row that stays 0.
   double* b;           ///< One row.
   double* wide_line;   ///< One coarse row,
-  double* cubic;       ///< and (rows of a tile) / 2 + 5 of them.
+  double* lines;       ///< and (rows of a tile) / 2 + 7 of them.
 };
 
 /// Rows [begin, end) of stages without lag; the last tile takes every row that is left.

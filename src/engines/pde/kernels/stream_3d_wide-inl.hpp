@@ -41,70 +41,82 @@ HWY_INLINE void correct_rows(const PlanePass& p, int k, int j0, int j1,
 HWY_INLINE void weigh_rows(std::size_t count, const double* w, const double* from,
                            std::size_t stride, double* to) {
   const Wide d;
-  const auto w0 = hn::Set(d, w[0]), w1 = hn::Set(d, w[1]);
-  const auto w2 = hn::Set(d, w[2]), w3 = hn::Set(d, w[3]);
+  const auto w0 = hn::Set(d, w[0]), w1 = hn::Set(d, w[1]), w2 = hn::Set(d, w[2]);
+  const auto w3 = hn::Set(d, w[3]), w4 = hn::Set(d, w[4]), w5 = hn::Set(d, w[5]);
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
-    auto sum = hn::Mul(w0, hn::LoadU(d, from + i));
-    sum = hn::MulAdd(w1, hn::LoadU(d, from + stride + i), sum);
-    sum = hn::MulAdd(w2, hn::LoadU(d, from + 2 * stride + i), sum);
-    hn::StoreU(hn::MulAdd(w3, hn::LoadU(d, from + 3 * stride + i), sum), d, to + i);
+    const double* at = from + i;
+    auto sum = hn::Mul(w0, hn::LoadU(d, at));
+    auto other = hn::Mul(w1, hn::LoadU(d, at + stride));
+    sum = hn::MulAdd(w2, hn::LoadU(d, at + 2 * stride), sum);
+    other = hn::MulAdd(w3, hn::LoadU(d, at + 3 * stride), other);
+    sum = hn::MulAdd(w4, hn::LoadU(d, at + 4 * stride), sum);
+    other = hn::MulAdd(w5, hn::LoadU(d, at + 5 * stride), other);
+    hn::StoreU(hn::Add(sum, other), d, to + i);
   }
 }
 
-// The only row that counts, or -1.
+// The only point that counts, or -1.
 HWY_INLINE int alone(const double* w) {
-  return w[0] == 1 ? 0 : w[1] == 1 ? 1 : w[2] == 1 ? 2 : w[3] == 1 ? 3 : -1;
+  for (int i = 0; i < kQuintic; ++i)
+    if (w[i] == 1) return i;
+  return -1;
 }
 
-// to = cubic interpolation along x, from node 0 on.
-HWY_INLINE void cubic_row(const PlaneAxis& a, const double* from, double* to) {
+// to = interpolation along x, from node 0 on.
+HWY_INLINE void interpolate_row(const PlaneAxis& a, const double* from, double* to) {
   const Wide d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto inner = hn::Set(d, 0.5625);
-  const auto outer = hn::Set(d, -0.0625);
+  const auto inner = hn::Set(d, 150.0 / 256);
+  const auto middle = hn::Set(d, -25.0 / 256);
+  const auto outer = hn::Set(d, 3.0 / 256);
   const auto plain = [&](int begin, int end) {
     for (int i = begin; i < end; ++i) {
-      const double* w = a.cubic.weight + 4 * i;
-      const double* c = from + a.cubic.start[i];
-      to[i] = w[0] * c[0] + w[1] * c[1] + w[2] * c[2] + w[3] * c[3];
+      const double* w = a.quintic.weight + kQuintic * i;
+      const double* c = from + a.quintic.start[i];
+      double sum = 0;
+      for (int s = 0; s < kQuintic; ++s) sum += w[s] * c[s];
+      to[i] = sum;
     }
   };
-  plain(0, std::min(2, a.n));
-  std::size_t q = 1;
-  for (; q + lanes <= sz(std::max(1, a.cubic.regular)); q += lanes) {
-    const auto here = hn::LoadU(d, from + q);
-    const auto sum = hn::Mul(inner, hn::Add(here, hn::LoadU(d, from + q + 1)));
-    const auto far = hn::Add(hn::LoadU(d, from + q - 1), hn::LoadU(d, from + q + 2));
-    hn::StoreInterleaved2(here, hn::MulAdd(outer, far, sum), d, to + 2 * q);
+  plain(0, std::min(4, a.n));
+  std::size_t q = 2;
+  for (; q + lanes <= sz(std::max(2, a.quintic.regular)); q += lanes) {
+    const double* at = from + q;
+    const auto here = hn::LoadU(d, at);
+    auto sum = hn::Mul(inner, hn::Add(here, hn::LoadU(d, at + 1)));
+    sum = hn::MulAdd(middle, hn::Add(hn::LoadU(d, at - 1), hn::LoadU(d, at + 2)), sum);
+    sum = hn::MulAdd(outer, hn::Add(hn::LoadU(d, at - 2), hn::LoadU(d, at + 3)), sum);
+    hn::StoreInterleaved2(here, sum, d, to + 2 * q);
   }
   plain(static_cast<int>(2 * q), a.n);
 }
 
-// x = cubic interpolation of the coarser x, rows [j0, j1) of plane k.
-HWY_INLINE void cubic_rows(const PlanePass& p, int k, int j0, int j1, const PlaneScratch& scratch) {
+// x = interpolation of the coarser x, rows [j0, j1) of plane k.
+HWY_INLINE void interpolate_rows(const PlanePass& p, int k, int j0, int j1,
+                                 const PlaneScratch& scratch) {
   if (j0 >= j1) return;
   const PlaneLevel& l = p.level;
   const PlaneArray<const double>& c = p.coarse_x;
   const auto& [x, y, z] = p.axis;
   const std::size_t count = sz(x.coarse_n);
-  const int low = y.cubic.start[j0 + y.first];
-  const int high = y.cubic.start[j1 - 1 + y.first] + 3;
-  const double* wz = z.cubic.weight + 4 * (k + z.first);
+  const int low = y.quintic.start[j0 + y.first];
+  const int high = y.quintic.start[j1 - 1 + y.first] + kQuintic - 1;
+  const double* wz = z.quintic.weight + kQuintic * (k + z.first);
   // From node 0 of every axis on.
   const double* from = c.at - x.first - offset(y.first, c.stride) - offset(z.first, c.plane) +
-                       offset(z.cubic.start[k + z.first], c.plane) + offset(low, c.stride);
+                       offset(z.quintic.start[k + z.first], c.plane) + offset(low, c.stride);
   if (const int only = alone(wz); only >= 0) {
     from += offset(only, c.plane);
   } else {
     for (int r = low; r <= high; ++r)
       weigh_rows(count, wz, from + offset(r - low, c.stride), c.plane,
-                 scratch.cubic + offset(r - low, c.stride));
-    from = scratch.cubic;
+                 scratch.lines + offset(r - low, c.stride));
+    from = scratch.lines;
   }
   for (int j = j0; j < j1; ++j) {
     const int node = j + y.first;
-    const double* w = y.cubic.weight + 4 * node;
-    const double* row = from + offset(y.cubic.start[node] - low, c.stride);
+    const double* w = y.quintic.weight + kQuintic * node;
+    const double* row = from + offset(y.quintic.start[node] - low, c.stride);
     if (const int only = alone(w); only >= 0) {
       row += offset(only, c.stride);
     } else {
@@ -114,7 +126,7 @@ HWY_INLINE void cubic_rows(const PlanePass& p, int k, int j0, int j1, const Plan
     double* to = l.x + row_at(l, j, k);
     const double left = to[-1];
     const double right = to[l.m[0]];
-    cubic_row(x, row, to - x.first);
+    interpolate_row(x, row, to - x.first);
     to[-1] = left;  // fixed values, which interpolation along y and z does not meet
     to[l.m[0]] = right;
   }

@@ -117,7 +117,7 @@ Result<StreamedMultigrid3::Outcome> StreamedMultigrid3::iterate(Work& work, cons
   using kernels::StreamSource;
   using kernels::StreamStart;
   Step step{.start = nested ? StreamStart::cubic : StreamStart::keep, .scale = 1 / data};
-  if (nested) nested_iteration(work, right, step.scale);
+  if (nested) step.guess = nested_iteration(work, right, step.scale);
   kernels::StreamResidual residual = cycle_pass(0, work, right, step);
   double exact = residual.before;  // at the last exact pass
   int slow = 0;

@@ -38,9 +38,9 @@ class StreamedMultigrid3 {
   struct Axis {
     int n = 1;             ///< Nodes.
     int first = 0, m = 1;  ///< Node number of the first unknown; unknowns.
-    std::vector<std::int32_t> cubic_start;
-    std::vector<double> cubic_weight;
-    int cubic_regular = 0;
+    std::vector<std::int32_t> quintic_start;
+    std::vector<double> quintic_weight;
+    int quintic_regular = 0;
   };
   struct Level {
     std::array<Axis, 3> axis;
@@ -73,13 +73,14 @@ class StreamedMultigrid3 {
     kernels::StreamStart start = kernels::StreamStart::keep;
     double unit = 1, scale = 1;
     bool smoothing = true;
-    bool coarse = true;  ///< `correct` adds the coarse correction too.
+    bool coarse = true;             ///< `correct` adds the coarse correction too.
+    const double* guess = nullptr;  ///< What `cubic` interpolates, on the next level.
     Field* out = nullptr;
   };
 
   StreamedMultigrid3() = default;
   void add_level(const Network& network);
-  void plan_cubic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
+  void plan_quintic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
   [[nodiscard]] std::unique_ptr<Work> take_work(Workers* workers) const;
   void give_back(std::unique_ptr<Work> work) const;
 
@@ -89,6 +90,7 @@ class StreamedMultigrid3 {
   [[nodiscard]] kernels::PlaneArray<T> array(std::size_t l, T* data) const;
   [[nodiscard]] int tile_rows(std::size_t l, const kernels::PlanePass& pass, int workers) const;
   kernels::StreamResidual run(std::size_t l, const kernels::PlanePass& pass, Work& work) const;
+  void interpolate(std::size_t l, const double* from, double* to, Work& work) const;
   double restrict_right(std::size_t l, Work& work, const Right& right) const;
   kernels::StreamResidual cycle_pass(std::size_t l, Work& work, const Right& right,
                                      const Step& step) const;
@@ -96,7 +98,8 @@ class StreamedMultigrid3 {
   void solve_coarsest(Work& work) const;
   void solve_first(Work& work, double scale) const;
   void inject_fixed(std::size_t l, Work& work) const;
-  void nested_iteration(Work& work, const Right& right, double scale) const;
+  void extrapolate(std::size_t l, Work& work) const;
+  [[nodiscard]] const double* nested_iteration(Work& work, const Right& right, double scale) const;
 
   void take_fixed(const Field& u, bool all, Work& work) const;
   void copy_out(const Work& work, Field& u) const;

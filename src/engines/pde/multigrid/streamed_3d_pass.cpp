@@ -57,7 +57,7 @@ std::unique_ptr<StreamedMultigrid3::Work> StreamedMultigrid3::take_work(Workers*
     auto& mine = work->scratch.emplace_back(levels_.size());
     for (std::size_t l = 0; l < levels_.size(); ++l) {
       const std::size_t row = levels_[l].stride + 2 * kSlack;
-      const std::size_t rows = index(levels_[l].axis[1].m) / 2 + 8;
+      const std::size_t rows = index(levels_[l].axis[1].m) / 2 + kernels::kQuintic + 2;
       mine[l].narrow.assign(7 * row, 0.0F);
       mine[l].wide.assign(5 * row + rows * levels_[l].stride, 0.0);
     }
@@ -85,7 +85,7 @@ kernels::PlaneScratch StreamedMultigrid3::scratch(std::size_t l, std::size_t wor
   s.nothing = narrow + 6 * row;
   s.b = wide;
   s.wide_line = wide + row;
-  s.cubic = wide + 5 * row;
+  s.lines = wide + 5 * row;
   return s;
 }
 
@@ -111,7 +111,8 @@ kernels::PlanePass StreamedMultigrid3::pass(std::size_t l, Work& work) const {
     p.axis[a] = {axis.first, axis.n, 0, {}};
     if (l + 1 == levels_.size()) continue;
     p.axis[a].coarse_n = levels_[l + 1].axis[a].n;
-    p.axis[a].cubic = {axis.cubic_start.data(), axis.cubic_weight.data(), axis.cubic_regular};
+    p.axis[a].quintic = {axis.quintic_start.data(), axis.quintic_weight.data(),
+                         axis.quintic_regular};
   }
   p.level.stride = level.stride;
   p.level.plane = level.plane;
@@ -221,7 +222,7 @@ kernels::StreamResidual StreamedMultigrid3::cycle_pass(std::size_t l, Work& work
   p.scale = step.scale;
   p.halves = step.smoothing ? fine_halves() : 0;
   if (step.coarse) p.coarse_e = array<const float>(l + 1, work.levels[l + 1].e.data());
-  p.coarse_x = array<const double>(l + 1, work.levels[l + 1].x.data());
+  if (step.guess != nullptr) p.coarse_x = array(l + 1, step.guess);
   p.coarse_f = array(l + 1, work.levels[l + 1].f.data());
   if (step.out != nullptr) {
     const auto& n = step.out->grid.points;
@@ -320,14 +321,58 @@ void StreamedMultigrid3::solve_first(Work& work, double scale) const {
   }
 }
 
-// Solutions of all levels but the finest; level 1 has its right-hand side.
-void StreamedMultigrid3::nested_iteration(Work& work, const Right& right, double scale) const {
+// to, on level l, = interpolation of `from`, on the next one.
+void StreamedMultigrid3::interpolate(std::size_t l, const double* from, double* to,
+                                     Work& work) const {
+  kernels::PlanePass p = pass(l, work);
+  p.source = kernels::StreamSource::exact;
+  p.start = kernels::StreamStart::cubic;
+  p.apply_only = true;
+  p.coarse_x = array(l + 1, from);
+  p.level.x = to + levels_[l].origin();
+  (void)run(l, p, work);
+}
+
+// With solutions u_h = u + c h^2 + ... the next finer one is x + (x - coarser x) / 4, up to h^4:
+// that goes to b of level l, which has done its work. x of level l + 1 is overwritten.
+void StreamedMultigrid3::extrapolate(std::size_t l, Work& work) const {
+  const Level& fine = levels_[l];
+  const Level& coarse = levels_[l + 1];
+  const auto& [x, y, z] = coarse.axis;
+  const AlignedVector<double>& solution = work.levels[l].x;
+  AlignedVector<double>& change = work.levels[l + 1].x;
+  const auto kept = [&](std::size_t a, int unknown) {
+    const Axis& axis = fine.axis[a];
+    return std::min(2 * (unknown + axis.first), axis.n - 1) - axis.first;
+  };
+  for (int k = -z.first; k < z.n - z.first; ++k)
+    for (int j = -y.first; j < y.n - y.first; ++j) {
+      const double* from = solution.data() + fine.at(0, kept(1, j), kept(2, k));
+      double* to = change.data() + coarse.at(0, j, k);
+      for (int i = -x.first; i < x.n - x.first; ++i) to[i] = from[kept(0, i)] - to[i];
+    }
+  AlignedVector<double>& guess = work.levels[l].b;
+  std::fill(guess.begin(), guess.end(), 0.0);
+  interpolate(l, change.data(), guess.data(), work);
+  for (std::size_t i = 0; i < guess.size(); ++i) guess[i] = solution[i] + 0.25 * guess[i];
+}
+
+// Solutions of all levels but the finest; level 1 has its right-hand side. Returns what the finest
+// begins with, on level 1.
+const double* StreamedMultigrid3::nested_iteration(Work& work, const Right& right,
+                                                   double scale) const {
   const std::size_t last = levels_.size() - 1;
   for (std::size_t l = 1; l < last; ++l) (void)restrict_right(l, work, right);
   for (std::size_t l = 0; l < last; ++l) inject_fixed(l, work);
   solve_first(work, scale);
+  const double* guess = work.levels[last].x.data();
   for (std::size_t l = last - 1; l > 0; --l) {
-    (void)cycle_pass(l, work, right, {.start = kernels::StreamStart::cubic, .scale = scale});
+    (void)cycle_pass(l, work, right,
+                     {.start = kernels::StreamStart::cubic, .scale = scale, .guess = guess});
+    coarse_cycle(l + 1, work, true);
+    // Extrapolation needs solutions: a second cycle costs a seventh of the one that it saves.
+    (void)cycle_pass(l, work, right,
+                     {.start = kernels::StreamStart::correct, .unit = 1 / scale, .scale = scale});
     coarse_cycle(l + 1, work, true);
     kernels::PlanePass apply = pass(l, work);
     apply.source = kernels::StreamSource::exact;
@@ -336,7 +381,10 @@ void StreamedMultigrid3::nested_iteration(Work& work, const Right& right, double
     apply.unit = 1 / scale;
     apply.coarse_e = array<const float>(l + 1, work.levels[l + 1].e.data());
     (void)run(l, apply, work);
+    extrapolate(l, work);
+    guess = work.levels[l].b.data();
   }
+  return guess;
 }
 
 }  // namespace neurolens::pde

@@ -16,7 +16,7 @@ constexpr int kCubic = 4;  // nodes that cubic interpolation takes
 
 // Layers of an axis in memory. Cubic interpolation of three nodes reads a fourth, with weight 0.
 std::size_t layers(int unknowns) {
-  return index(std::max(unknowns + 2, kCubic + 1));
+  return index(std::max(unknowns + 2, kernels::kQuintic + 1));
 }
 
 }  // namespace
@@ -83,31 +83,32 @@ void StreamedMultigrid3::add_level(const Network& network) {
       }
 }
 
-// Lagrange weights of four coarse nodes; near the ends, and where the last coarse cell is short,
-// these are not the regular ones.
-void StreamedMultigrid3::plan_cubic(const std::vector<std::vector<double>>& x, std::size_t a,
-                                    std::size_t l) {
+// Lagrange weights of up to six coarse nodes; near the ends, and where the last coarse cell is
+// short, these are not the regular ones.
+void StreamedMultigrid3::plan_quintic(const std::vector<std::vector<double>>& x, std::size_t a,
+                                      std::size_t l) {
+  using kernels::kQuintic;
   Axis& axis = levels_[l].axis[a];
   const std::vector<double>& coarse = x[l + 1];
   const int n = static_cast<int>(coarse.size());
-  const int taken = std::min(kCubic, n);
+  const int taken = std::min(kQuintic, n);
   int cell = 0;
   for (const double at : x[l]) {
     while (cell + 1 < n - 1 && coarse[index(cell + 1)] <= at) ++cell;
-    const int start = std::clamp(cell - 1, 0, n - taken);
-    axis.cubic_start.push_back(start);
-    for (int i = 0; i < kCubic; ++i) {
+    const int start = std::clamp(cell - 2, 0, n - taken);
+    axis.quintic_start.push_back(start);
+    for (int i = 0; i < kQuintic; ++i) {
       double w = i < taken ? 1 : 0;
       for (int j = 0; j < taken && i < taken; ++j)
         if (i != j)
           w *= (at - coarse[index(start + j)]) /
                (coarse[index(start + i)] - coarse[index(start + j)]);
-      axis.cubic_weight.push_back(w);
+      axis.quintic_weight.push_back(w);
     }
   }
   const bool even = coarse[index(n - 1)] - coarse[index(n - 2)] ==
                     coarse[1] - coarse[0];  // positions are sums of halves: exact
-  axis.cubic_regular = std::max(0, n - (even ? 2 : 3));
+  axis.quintic_regular = std::max(0, n - (even ? 3 : 4));
 }
 
 std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSystem& system,
@@ -147,7 +148,7 @@ std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSyste
   }
   if (plan->levels_.size() < 2) return nullptr;
   for (std::size_t a = 0; a < 3; ++a)
-    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_cubic(x[a], a, l);
+    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_quintic(x[a], a, l);
   std::vector<std::size_t> node;
   const auto inverse = dense_inverse(make_level<double>(*finer), node,
                                      {.singular = system.nullspace, .most = kMostLast});
