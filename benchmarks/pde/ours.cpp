@@ -93,8 +93,11 @@ std::optional<Outcome> time_direct(const Problem& p, int order, int threads) {
 }
 
 template <class T>
-std::optional<Outcome> time_multigrid(const Problem& p) {
+std::optional<Outcome> time_multigrid(const Problem& p, int threads) {
   const Grid grid = Grid::unit(p.dimensions, p.points);
+  const auto workers =
+      threads > 1 ? make_thread_workers(static_cast<std::size_t>(threads)) : nullptr;
+  const Context context{workers.get(), nullptr, {}};
   const ScalarData a = p.variable ? *ScalarData::parse("1+x*y") : ScalarData(1.0);
   Outcome outcome;
   std::shared_ptr<const MultigridPlan> plan;
@@ -104,7 +107,7 @@ std::optional<Outcome> time_multigrid(const Problem& p) {
   });
   if (plan == nullptr) return {};
   if (!time_field<T>(p, grid, outcome, [&](const auto& f, auto& u, Report& report) {
-        return plan->solve(f, kZero, 0, u, {}, report);
+        return plan->solve(f, kZero, 0, u, context, report);
       }))
     return {};
   return outcome;
@@ -118,11 +121,11 @@ std::optional<Outcome> run_direct(const Problem& p, int order, int threads) {
 std::optional<Outcome> run_direct_f32(const Problem& p) {
   return time_direct<float>(p, 2, 1);
 }
-std::optional<Outcome> run_multigrid(const Problem& p) {
-  return time_multigrid<double>(p);
+std::optional<Outcome> run_multigrid(const Problem& p, int threads) {
+  return time_multigrid<double>(p, threads);
 }
 std::optional<Outcome> run_multigrid_f32(const Problem& p) {
-  return time_multigrid<float>(p);
+  return time_multigrid<float>(p, 1);
 }
 
 }  // namespace neurolens::pde_bench

@@ -59,7 +59,7 @@ double seconds_of(const std::function<void()>& body);
 
 // Empty: this build does not have the peer.
 std::optional<Outcome> run_direct(const Problem& p, int order, int threads);
-std::optional<Outcome> run_multigrid(const Problem& p);
+std::optional<Outcome> run_multigrid(const Problem& p, int threads);
 /// The same from and to arrays in single precision.
 std::optional<Outcome> run_direct_f32(const Problem& p);
 std::optional<Outcome> run_multigrid_f32(const Problem& p);
