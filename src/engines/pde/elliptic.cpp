@@ -200,7 +200,13 @@ class EllipticRun {
     solution.report.plan_time = system_clock().now() - begin;
     const std::size_t iterate = std::is_same_v<T, float> ? 16 * p_.grid.size() : 0;  // in f64
     solution.report.memory = plan->bytes() + Bytes{static_cast<std::int64_t>(iterate)};
-    return plan->solve(source_, p_.boundary, 0, solution.u, context_, solution.report);
+    NEUROLENS_TRY(plan->solve(source_, p_.boundary, 0, solution.u, context_, solution.report));
+    if constexpr (std::is_same_v<T, float>) {
+      const Phase phase(context_.observer, "residual");
+      NEUROLENS_ASSIGN(solution.report.residual_relative,
+                       plan->residual(source_, p_.boundary, 0, solution.u));
+    }
+    return {};
   }
 
   Status compare_exact(Solution& solution) {

@@ -1,5 +1,6 @@
 // Any bytes either are an array whose shape fits its numbers, and come back from being written the
 // same, or are refused with a sentence.
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,6 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (array.error().message.empty()) std::abort();
     return 0;
   }
+  // In single precision: the same numbers rounded, or refused as too large.
+  const auto single = from_npy_f32({reinterpret_cast<const char*>(data), size});
+  if (!single.ok() && array->stored == Precision::f32) std::abort();
+  for (std::size_t i = 0; single.ok() && i < array->values.size(); ++i)
+    if (std::isfinite(single->values[i]) != std::isfinite(array->values[i])) std::abort();
   std::size_t count = 1;
   for (const std::size_t n : array->shape) count *= n;
   if (count != array->values.size()) std::abort();

@@ -55,11 +55,17 @@ class MultigridPlan {
   /// data.
   Status solve(const Field& source, const Boundary& boundary, double t, Field& u,
                const Context& context, Report& report) const;
-  /// The same for single precision. The iterate is kept in double precision (16 bytes per point
-  /// beside the plan) until the tolerance is met and rounded then: Report::residual_unrounded is
-  /// what was reached, Report::residual_relative what `u` has.
+  /// The same for single precision. The iterate is kept in double precision (16 bytes per point,
+  /// which the plan keeps for the next solve) until the tolerance is met and rounded then.
+  /// Report::residual_unrounded and residual_relative are what was reached; residual() tells what
+  /// is left of it in `u`.
   Status solve(const FieldF32& source, const Boundary& boundary, double t, FieldF32& u,
                const Context& context, Report& report) const;
+
+  /// max |rhs - A u| / max |rhs| of a field in single precision, in double precision (16 to 32
+  /// bytes per point meanwhile). Errors: those of ScalarData::fill, out_of_memory.
+  [[nodiscard]] Result<double> residual(const FieldF32& source, const Boundary& boundary, double t,
+                                        const FieldF32& u) const;
 
   [[nodiscard]] Bytes bytes() const;
   [[nodiscard]] int levels() const;

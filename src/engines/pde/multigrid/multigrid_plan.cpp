@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -11,6 +12,15 @@
 #include "neurolens/engines/pde/multigrid.hpp"
 
 namespace neurolens::pde {
+namespace {
+
+template <class From, class To>
+void convert(const BasicField<From>& from, BasicField<To>& to) {
+  std::transform(from.values.begin(), from.values.end(), to.values.begin(),
+                 [](From value) { return static_cast<To>(value); });
+}
+
+}  // namespace
 
 struct MultigridPlan::State {
   EllipticSystem system;
@@ -18,8 +28,30 @@ struct MultigridPlan::State {
   MultigridOptions options;
   std::unique_ptr<StreamedMultigrid> streamed;  ///< Null when the problem is not of its kind.
   std::unique_ptr<StreamedMultigrid3> planes;   ///< The same in 3-D.
+  /// What a solve in single precision computes with. Kept for the next one: fresh memory costs more
+  /// than the cycles.
+  struct Wide {
+    Field source, u;
+  };
+  mutable std::vector<std::unique_ptr<Wide>> wide;
   mutable std::mutex mutex;
   mutable std::unique_ptr<GeneralMultigrid> general;  ///< Made when first needed.
+
+  std::unique_ptr<Wide> take_wide() const {
+    {
+      const std::lock_guard lock(mutex);
+      if (!wide.empty()) {
+        auto taken = std::move(wide.back());
+        wide.pop_back();
+        return taken;
+      }
+    }
+    return std::make_unique<Wide>(Wide{Field(system.grid), Field(system.grid)});
+  }
+  void give_back(std::unique_ptr<Wide> used) const {
+    const std::lock_guard lock(mutex);
+    if (wide.size() < kMostSpare) wide.push_back(std::move(used));
+  }
 
   const GeneralMultigrid& general_solver() const {
     const std::lock_guard lock(mutex);
@@ -130,24 +162,32 @@ Status MultigridPlan::solve(const FieldF32& source, const Boundary& boundary, do
   if (!(source.grid == state_->system.grid) || !(u.grid == state_->system.grid))
     return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
   try {
-    Field wide_source = to_f64(source);
-    Field wide = to_f64(u);
+    std::unique_ptr<State::Wide> wide = state_->take_wide();
+    convert(source, wide->source);
+    if (state_->options.cycle != Cycle::full) convert(u, wide->u);
     report.precision = Precision::f32;
-    const Status outcome = solve(wide_source, boundary, t, wide, context, report);
-    for (std::size_t i = 0; i < u.values.size(); ++i) {
-      u.values[i] = static_cast<float>(wide.values[i]);
-      wide.values[i] = static_cast<double>(u.values[i]);
-    }
-    if (!outcome.ok()) return outcome;
+    const Status outcome = solve(wide->source, boundary, t, wide->u, context, report);
+    convert(wide->u, u);
     report.residual_unrounded = report.residual_relative;
-    const Phase phase(context.observer, "residual");
-    std::vector<FaceAction> actions;
-    NEUROLENS_TRY(face_actions(state_->system, boundary, t, actions));
-    NEUROLENS_ASSIGN(report.residual_relative, true_residual(state_->system, state_->a, state_->c,
-                                                             actions, wide_source, wide));
+    if (outcome.ok()) state_->give_back(std::move(wide));  // others may hold what is not finite
     return outcome;
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the multigrid vectors ran out.", ""};
+  }
+}
+
+Result<double> MultigridPlan::residual(const FieldF32& source, const Boundary& boundary, double t,
+                                       const FieldF32& u) const {
+  if (!(source.grid == state_->system.grid) || !(u.grid == state_->system.grid))
+    return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
+  try {
+    std::vector<FaceAction> actions;
+    NEUROLENS_TRY(face_actions(state_->system, boundary, t, actions));
+    Field b = to_f64(source);
+    Field wide = to_f64(u);
+    return true_residual(state_->system, state_->a, state_->c, actions, b, wide);
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, "Memory for the residual ran out.", ""};
   }
 }
 
