@@ -65,6 +65,24 @@ enum class StreamSource : std::uint8_t {
   renewed,  ///< f -= A (e + P coarse e) in single precision, and x is corrected by as much.
 };
 
+/// Which rows a pass has. Several workers share a level in two steps: bands first, at once, whose
+/// stages keep one row more away from a border with every stage; then the seams at the borders, at
+/// once, which do the rows that the stages of both sides left. Every row goes through the same
+/// stages with the same neighbours as in a pass over the whole level, so every bit is the same.
+enum class StreamPart : std::uint8_t {
+  whole,
+  band,  ///< Rows [begin, end). A begin that is not the level's first unknown is odd.
+  seam   ///< At `begin`, where one band ends and the next begins.
+};
+/// A band must be longer than the seams at its ends: stream_seam_rows(sweeps) rows.
+[[nodiscard]] constexpr int stream_seam_rows(int sweeps) {
+  return 2 * (2 + 2 * sweeps) + 4;
+}
+/// The coarse rows before this one belong to the seam at `begin` or what lies below.
+[[nodiscard]] constexpr int stream_first_coarse(int begin, int sweeps) {
+  return (begin + 3 + 2 * sweeps) / 2;
+}
+
 /// Memory for rows in flight; zero before the first use, of one level only.
 struct StreamRings {
   double* x;        ///< kStreamRowsX rows,
@@ -105,6 +123,8 @@ struct StreamPass {
   const void* owner;
   const double* plain;  ///< Node (0, 0) of where `right` mostly reads, to ask memory for; or null.
   std::size_t plain_stride;
+  StreamPart part = StreamPart::whole;
+  int begin = 0, end = 0;
 };
 
 /// max |b - A x| (or what is renewed of it), and what smoothing left of it as far as single
@@ -114,10 +134,11 @@ struct StreamResidual {
 };
 StreamResidual stream_pass(const StreamPass& pass);
 
-/// x += unit (e + P coarse e) on the unknowns, without the rest of the pass.
+/// x += unit (e + P coarse e) on the unknowns (of the band), without the rest of the pass.
 void stream_apply(const StreamPass& pass);
 
-/// coarse = P^T b for the rows of `right`; returns max |b|.
+/// coarse = P^T b for the rows of `right`; returns max |b|. Of a band: begin and end are coarse
+/// rows.
 double stream_restrict(const StreamPass& pass, const StreamRows<double>& coarse);
 
 /// out = M in for a symmetric matrix of n rows, `stride` apart; n <= 128, stride a multiple of 16.

@@ -181,6 +181,53 @@ TEST(Multigrid, EveryCycleConvergesAndWorkersDoNotChangeABit) {
     }
 }
 
+// Large levels are passed in bands by several workers and then at the seams between them; coarse
+// rows there take what three fine rows have for them in the order of a pass over the whole level.
+TEST(Multigrid, BandsOfWorkersLeaveTheBitsOfOnePass) {
+  struct Case {
+    std::array<int, 2> points;
+    Boundary boundary;
+    Cycle cycle;
+    double c;
+  };
+  Boundary mixed = Boundary::all({D, *ScalarData::parse("x-y")});
+  mixed.face[1][0] = {N, 0.3};
+  mixed.face[1][1] = {R, 1.0};
+  mixed.face[1][1].alpha = 2.0;
+  const Case cases[] = {{{520, 530}, Boundary::all({D, 0.0}), Cycle::full, 0.0},
+                        {{641, 700}, mixed, Cycle::full, -3.0},
+                        {{530, 641}, Boundary::all({D, 0.5}), Cycle::v, 0.0},
+                        {{521, 605}, mixed, Cycle::w, 0.0}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.points[1]);
+    Grid grid = Grid::unit(2, c.points[0]);
+    grid.points[1] = c.points[1];
+    grid.upper[1] = static_cast<double>(c.points[1]) / c.points[0];
+    MultigridOptions options;
+    options.cycle = c.cycle;
+    const auto plan =
+        MultigridPlan::make(grid, c.boundary, *ScalarData::parse("1+x*y"), c.c, options);
+    ASSERT_TRUE(plan.ok());
+    Field f(grid);
+    ASSERT_TRUE(ScalarData::parse("sin(9*x+4*y)+x")
+                    .value()
+                    .fill(grid, whole(grid), 0, f.values.data())
+                    .ok());
+    Field u(grid);
+    Report report;
+    ASSERT_TRUE((*plan)->solve(f, c.boundary, 0, u, {}, report).ok());
+    EXPECT_EQ(report.method, "multigrid");
+    const double residual = report.residual_relative;
+    for (const std::size_t count : {2U, 3U, 5U}) {
+      const auto workers = make_thread_workers(count);
+      Field v(grid);
+      ASSERT_TRUE((*plan)->solve(f, c.boundary, 0, v, {workers.get()}, report).ok());
+      EXPECT_EQ(u.values, v.values) << count << " workers";
+      EXPECT_EQ(report.residual_relative, residual);
+    }
+  }
+}
+
 // max |f - A u| / max |f| of the five-point stencil with harmonic faces, by separate arithmetic.
 double plain_residual(const Field& u, const Field& f, const ScalarData& a_data) {
   Field a(u.grid);

@@ -61,15 +61,19 @@ class StreamedMultigrid {
     [[nodiscard]] std::size_t origin() const;  ///< Of node (0, 0).
     [[nodiscard]] std::size_t size() const;
   };
+  struct Rings {
+    AlignedVector<double> wide;
+    AlignedVector<float> narrow;
+  };
   struct Vectors {
     AlignedVector<float> e, f;
     AlignedVector<double> x, b;  ///< Of coarser levels.
-    AlignedVector<double> ring_wide;
-    AlignedVector<float> ring_narrow;
+    std::vector<Rings> rings;    ///< Per worker.
   };
   struct Work {
     std::vector<Vectors> levels;
     AlignedVector<float> dense;  ///< Right-hand side and solution of the last level.
+    Workers* workers = nullptr;  ///< Of the solve that has it.
   };
   struct Right;  // the right-hand side of one solve
 
@@ -78,11 +82,12 @@ class StreamedMultigrid {
   StreamedMultigrid() = default;
   void add_level(const Network& network);
   void plan_cubic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
-  [[nodiscard]] std::unique_ptr<Work> take_work() const;
+  [[nodiscard]] std::unique_ptr<Work> take_work(Workers& workers) const;
+  [[nodiscard]] std::unique_ptr<Work> make_work() const;
   void give_back(std::unique_ptr<Work> work) const;
 
   [[nodiscard]] kernels::StreamLevel view(std::size_t l, Work& work) const;
-  [[nodiscard]] kernels::StreamRings rings(std::size_t l, Work& work) const;
+  [[nodiscard]] kernels::StreamRings rings(std::size_t l, Work& work, std::size_t worker) const;
   template <class T>
   [[nodiscard]] kernels::StreamRows<T> rows(std::size_t l, T* data) const;
   /// A pass over level l that keeps x; its users fill in the rest.
@@ -104,6 +109,16 @@ class StreamedMultigrid {
   };
   kernels::StreamResidual cycle_pass(std::size_t l, Work& work, const Right& right, Field& u,
                                      const Step& step) const;
+  /// Whether passes over level l are worth more than one worker.
+  [[nodiscard]] bool is_shared(std::size_t l) const;
+  kernels::StreamResidual run_pass(std::size_t l, Work& work,
+                                   const kernels::StreamPass& pass) const;
+  template <class Body>
+  void each_band(std::size_t l, Work& work, const kernels::StreamPass& pass, int begin, int end,
+                 const Body& body) const;
+  double restrict_right(std::size_t l, Work& work, const kernels::StreamPass& pass) const;
+  template <class T>
+  void clear_rows(std::size_t l, AlignedVector<T>& v, int begin, int end) const;
   Result<Outcome> iterate(Work& work, const Right& right, Field& u, bool nested, double data,
                           const Attention& attention, Report& report) const;
   [[nodiscard]] double size_of_data(const Right& right, const Field& u, Work& work) const;
