@@ -105,14 +105,16 @@ void plane_step_impl(const PlanePass& p, const PlaneTile& tile, int t, const Pla
   if (rows.begin < rows.end) close_planes(p, rows, scratch, residual);
 }
 
-double plane_restrict_impl(const PlanePass& p, const PlaneArray<double>& coarse, double* b,
-                           double* const* rows) {
+double plane_restrict_impl(const PlanePass& p, const PlaneArray<double>& coarse,
+                           const PlaneTile& tile, double* b, double* const* rows) {
   const Wide d;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t n = sz(p.level.m[0]);
+  const int begin = whole_pairs(p.axis[1], tile.begin);
+  const int end = tile.last ? p.level.m[1] : whole_pairs(p.axis[1], tile.end);
   auto most = hn::Zero(d);
   for (int k = 0; k < p.level.m[2]; ++k)
-    restrict_rows(p, coarse, k, 0, p.level.m[1], rows, [&](int j) HWY_ATTR -> const double* {
+    restrict_rows(p, coarse, k, begin, end, rows, [&](int j) HWY_ATTR -> const double* {
       const RightRow right = p.right(p.owner, j, k, b);
       const auto factor = hn::Set(d, right.factor);
       for (std::size_t i = 0; i < n; i += lanes) {
@@ -155,10 +157,10 @@ void plane_step(const PlanePass& pass, const PlaneTile& tile, int t, const Plane
   using namespace planes;
   HWY_DYNAMIC_DISPATCH(plane_step_impl)(pass, tile, t, scratch, residual);
 }
-double plane_restrict(const PlanePass& pass, const PlaneArray<double>& coarse, double* b,
-                      double* const rows[4]) {
+double plane_restrict(const PlanePass& pass, const PlaneArray<double>& coarse,
+                      const PlaneTile& tile, double* b, double* const rows[4]) {
   using namespace planes;
-  return HWY_DYNAMIC_DISPATCH(plane_restrict_impl)(pass, coarse, b, rows);
+  return HWY_DYNAMIC_DISPATCH(plane_restrict_impl)(pass, coarse, tile, b, rows);
 }
 
 }  // namespace neurolens::pde::kernels

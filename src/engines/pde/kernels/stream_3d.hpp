@@ -125,9 +125,9 @@ struct PlaneTile {
 void plane_step(const PlanePass& pass, const PlaneTile& tile, int t, const PlaneScratch& scratch,
                 StreamResidual& residual);
 
-/// coarse = P^T b for the rows of `right`; returns max |b|. `rows`: scratch for three coarse rows
-/// and one of zeros.
-double plane_restrict(const PlanePass& pass, const PlaneArray<double>& coarse, double* b,
-                      double* const rows[4]);
+/// coarse = P^T b for the rows of `right`, and of these for a tile of any begin and end; returns
+/// max |b|. `rows`: scratch for three coarse rows and one of zeros.
+double plane_restrict(const PlanePass& pass, const PlaneArray<double>& coarse,
+                      const PlaneTile& tile, double* b, double* const rows[4]);
 
 }  // namespace neurolens::pde::kernels

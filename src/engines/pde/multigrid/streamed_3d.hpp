@@ -87,7 +87,13 @@ class StreamedMultigrid3 {
   [[nodiscard]] kernels::PlanePass pass(std::size_t l, Work& work) const;
   [[nodiscard]] kernels::PlaneScratch scratch(std::size_t l, std::size_t worker, Work& work) const;
   template <class T>
-  [[nodiscard]] kernels::PlaneArray<T> array(std::size_t l, T* data) const;
+  [[nodiscard]] kernels::PlaneArray<T> array(std::size_t l, T* data) const {
+    const Level& level = levels_[l];
+    const auto& [x, y, z] = level.axis;
+    return {data + level.origin(), {x.m, y.m, z.m}, level.stride, level.plane};
+  }
+  /// Null where a level is not worth waking threads, or there is one only.
+  [[nodiscard]] Workers* workers_for(std::size_t l, const Work& work) const;
   [[nodiscard]] int tile_rows(std::size_t l, const kernels::PlanePass& pass, int workers) const;
   kernels::StreamResidual run(std::size_t l, const kernels::PlanePass& pass, Work& work) const;
   void interpolate(std::size_t l, const double* from, double* to, Work& work) const;

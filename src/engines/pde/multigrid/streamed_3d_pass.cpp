@@ -17,6 +17,7 @@ constexpr std::size_t kSlack = 64;  // numbers beside each row of scratch: vecto
 /// What a tile's planes may take of the second cache.
 constexpr std::size_t kTileBytes = 1200 << 10;
 constexpr int kFewestTileRows = 8;
+constexpr int kRestrictRows = 16;  // that one worker takes at a time
 constexpr int kSpins = 200;  // looks at another worker's progress before it gets the processor
 
 struct Padded {
@@ -89,13 +90,6 @@ kernels::PlaneScratch StreamedMultigrid3::scratch(std::size_t l, std::size_t wor
   return s;
 }
 
-template <class T>
-kernels::PlaneArray<T> StreamedMultigrid3::array(std::size_t l, T* data) const {
-  const Level& level = levels_[l];
-  const auto& [x, y, z] = level.axis;
-  return {data + level.origin(), {x.m, y.m, z.m}, level.stride, level.plane};
-}
-
 // A pass over level l; its users fill in what it begins with.
 kernels::PlanePass StreamedMultigrid3::pass(std::size_t l, Work& work) const {
   const Level& level = levels_[l];
@@ -133,6 +127,11 @@ kernels::PlanePass StreamedMultigrid3::pass(std::size_t l, Work& work) const {
   return p;
 }
 
+Workers* StreamedMultigrid3::workers_for(std::size_t l, const Work& work) const {
+  const bool many = work.workers != nullptr && work.workers->count() > 1;
+  return many && levels_[l].unknowns() >= kParallelNodes ? work.workers : nullptr;
+}
+
 int StreamedMultigrid3::tile_rows(std::size_t l, const kernels::PlanePass& pass,
                                   int workers) const {
   const Level& level = levels_[l];
@@ -150,10 +149,9 @@ int StreamedMultigrid3::tile_rows(std::size_t l, const kernels::PlanePass& pass,
 
 kernels::StreamResidual StreamedMultigrid3::run(std::size_t l, const kernels::PlanePass& pass,
                                                 Work& work) const {
-  const Level& level = levels_[l];
-  Workers* pool = level.unknowns() >= kParallelNodes ? work.workers : nullptr;
+  Workers* pool = workers_for(l, work);
   const int workers = pool == nullptr ? 1 : static_cast<int>(pool->count());
-  const int m = level.axis[1].m;
+  const int m = levels_[l].axis[1].m;
   const int rows = tile_rows(l, pass, workers);
   const int tiles = (m + rows - 1) / rows;
   const int steps = kernels::plane_steps(pass);
@@ -198,15 +196,34 @@ kernels::StreamResidual StreamedMultigrid3::run(std::size_t l, const kernels::Pl
 
 double StreamedMultigrid3::restrict_right(std::size_t l, Work& work, const Right& right) const {
   kernels::PlanePass p = pass(l, work);
-  const Padded padded{work.levels[l].b.data() + levels_[l].origin(), levels_[l].stride,
-                      levels_[l].plane};
+  const Padded padded{l == 0 ? nullptr : work.levels[l].b.data() + levels_[l].origin(),
+                      levels_[l].stride, levels_[l].plane};
   p.right = l == 0 ? Right::checked_row : Padded::row;
   p.owner = l == 0 ? static_cast<const void*>(&right) : &padded;
-  const std::size_t row = levels_[l].stride + 2 * kSlack;
-  double* wide = work.scratch[0][l].wide.data() + kPad;
-  // The last one is of zeros: nothing else writes there.
-  double* const rows[4] = {wide + row, wide + 2 * row, wide + 3 * row, wide + 4 * row};
-  return kernels::plane_restrict(p, array(l + 1, work.levels[l + 1].b.data()), wide, rows);
+  const auto coarse = array(l + 1, work.levels[l + 1].b.data());
+  const int m = levels_[l].axis[1].m;
+  const int tiles = (m + kRestrictRows - 1) / kRestrictRows;
+  Workers* pool = workers_for(l, work);
+  std::vector<double> part(pool == nullptr ? 1 : pool->count());
+  std::atomic<int> next{0};
+  const auto share = [&](std::size_t worker) {
+    const std::size_t row = levels_[l].stride + 2 * kSlack;
+    double* wide = work.scratch[worker][l].wide.data() + kPad;
+    // The last one is of zeros: nothing else writes there.
+    double* const rows[4] = {wide + row, wide + 2 * row, wide + 3 * row, wide + 4 * row};
+    for (int t = next++; t < tiles; t = next++) {
+      const kernels::PlaneTile tile{t * kRestrictRows, (t + 1) * kRestrictRows, t + 1 == tiles};
+      part[worker] =
+          kernels::larger_of(part[worker], kernels::plane_restrict(p, coarse, tile, wide, rows));
+    }
+  };
+  if (pool == nullptr)
+    share(0);
+  else
+    pool->run(share);
+  double most = 0;
+  for (const double one : part) most = kernels::larger_of(most, one);
+  return most;
 }
 
 kernels::StreamResidual StreamedMultigrid3::cycle_pass(std::size_t l, Work& work,
@@ -268,123 +285,6 @@ void StreamedMultigrid3::coarse_cycle(std::size_t l, Work& work, bool from_zero)
   coarse_cycle(l + 1, work, true);
   if (options_.cycle == Cycle::w && l + 2 < levels_.size()) coarse_cycle(l + 1, work, false);
   (void)run(l, up, work);
-}
-
-// Dirichlet values of level l, at the nodes that level l + 1 keeps.
-void StreamedMultigrid3::inject_fixed(std::size_t l, Work& work) const {
-  const Level& fine = levels_[l];
-  const Level& coarse = levels_[l + 1];
-  const auto& [x, y, z] = coarse.axis;
-  const auto kept = [&](std::size_t a, int unknown) {
-    const Axis& axis = fine.axis[a];
-    return std::min(2 * (unknown + axis.first), axis.n - 1) - axis.first;
-  };
-  const auto inside = [](const Axis& a, int unknown) { return unknown >= 0 && unknown < a.m; };
-  for (int k = -z.first; k < z.n - z.first; ++k)
-    for (int j = -y.first; j < y.n - y.first; ++j) {
-      const bool free_row = inside(y, j) && inside(z, k);
-      for (int i = -x.first; i < x.n - x.first; ++i) {
-        if (free_row && inside(x, i)) {
-          i = x.m - 1;  // on to the other end of the row
-          continue;
-        }
-        work.levels[l + 1].x[coarse.at(i, j, k)] =
-            work.levels[l].x[fine.at(kept(0, i), kept(1, j), kept(2, k))];
-      }
-    }
-}
-
-// x of the last level from its right-hand side; the second round corrects what single precision
-// rounds off.
-void StreamedMultigrid3::solve_first(Work& work, double scale) const {
-  const Level& l = levels_.back();
-  const auto& [nx, ny, nz] = l.axis;
-  Vectors& v = work.levels.back();
-  const auto each = [&](const auto& visit) {
-    for (int k = 0; k < nz.m; ++k)
-      for (int j = 0; j < ny.m; ++j)
-        for (int i = 0; i < nx.m; ++i) visit(l.at(i, j, k));
-  };
-  each([&](std::size_t p) { v.x[p] = 0; });
-  for (int round = 0; round < 2; ++round) {
-    each([&](std::size_t p) {
-      const double here = v.x[p];
-      double r =
-          v.b[p] + l.ax[p] * (v.x[p + 1] - here) + l.ax[p - 1] * (v.x[p - 1] - here) +
-          l.ay[p] * (v.x[p + l.stride] - here) + l.ay[p - l.stride] * (v.x[p - l.stride] - here) +
-          l.az[p] * (v.x[p + l.plane] - here) + l.az[p - l.plane] * (v.x[p - l.plane] - here);
-      if (!l.extra.empty()) r -= l.extra[p] * here;
-      v.f[p] = static_cast<float>(r * scale);
-    });
-    solve_coarsest(work);
-    each([&](std::size_t p) { v.x[p] += static_cast<double>(v.e[p]) / scale; });
-  }
-}
-
-// to, on level l, = interpolation of `from`, on the next one.
-void StreamedMultigrid3::interpolate(std::size_t l, const double* from, double* to,
-                                     Work& work) const {
-  kernels::PlanePass p = pass(l, work);
-  p.source = kernels::StreamSource::exact;
-  p.start = kernels::StreamStart::cubic;
-  p.apply_only = true;
-  p.coarse_x = array(l + 1, from);
-  p.level.x = to + levels_[l].origin();
-  (void)run(l, p, work);
-}
-
-// With solutions u_h = u + c h^2 + ... the next finer one is x + (x - coarser x) / 4, up to h^4:
-// that goes to b of level l, which has done its work. x of level l + 1 is overwritten.
-void StreamedMultigrid3::extrapolate(std::size_t l, Work& work) const {
-  const Level& fine = levels_[l];
-  const Level& coarse = levels_[l + 1];
-  const auto& [x, y, z] = coarse.axis;
-  const AlignedVector<double>& solution = work.levels[l].x;
-  AlignedVector<double>& change = work.levels[l + 1].x;
-  const auto kept = [&](std::size_t a, int unknown) {
-    const Axis& axis = fine.axis[a];
-    return std::min(2 * (unknown + axis.first), axis.n - 1) - axis.first;
-  };
-  for (int k = -z.first; k < z.n - z.first; ++k)
-    for (int j = -y.first; j < y.n - y.first; ++j) {
-      const double* from = solution.data() + fine.at(0, kept(1, j), kept(2, k));
-      double* to = change.data() + coarse.at(0, j, k);
-      for (int i = -x.first; i < x.n - x.first; ++i) to[i] = from[kept(0, i)] - to[i];
-    }
-  AlignedVector<double>& guess = work.levels[l].b;
-  std::fill(guess.begin(), guess.end(), 0.0);
-  interpolate(l, change.data(), guess.data(), work);
-  for (std::size_t i = 0; i < guess.size(); ++i) guess[i] = solution[i] + 0.25 * guess[i];
-}
-
-// Solutions of all levels but the finest; level 1 has its right-hand side. Returns what the finest
-// begins with, on level 1.
-const double* StreamedMultigrid3::nested_iteration(Work& work, const Right& right,
-                                                   double scale) const {
-  const std::size_t last = levels_.size() - 1;
-  for (std::size_t l = 1; l < last; ++l) (void)restrict_right(l, work, right);
-  for (std::size_t l = 0; l < last; ++l) inject_fixed(l, work);
-  solve_first(work, scale);
-  const double* guess = work.levels[last].x.data();
-  for (std::size_t l = last - 1; l > 0; --l) {
-    (void)cycle_pass(l, work, right,
-                     {.start = kernels::StreamStart::cubic, .scale = scale, .guess = guess});
-    coarse_cycle(l + 1, work, true);
-    // Extrapolation needs solutions: a second cycle costs a seventh of the one that it saves.
-    (void)cycle_pass(l, work, right,
-                     {.start = kernels::StreamStart::correct, .unit = 1 / scale, .scale = scale});
-    coarse_cycle(l + 1, work, true);
-    kernels::PlanePass apply = pass(l, work);
-    apply.source = kernels::StreamSource::exact;
-    apply.start = kernels::StreamStart::correct;
-    apply.apply_only = true;
-    apply.unit = 1 / scale;
-    apply.coarse_e = array<const float>(l + 1, work.levels[l + 1].e.data());
-    (void)run(l, apply, work);
-    extrapolate(l, work);
-    guess = work.levels[l].b.data();
-  }
-  return guess;
 }
 
 }  // namespace neurolens::pde

@@ -3,6 +3,8 @@
 /// boundary terms, row by row.
 #pragma once
 
+#include <atomic>
+
 #include "index.hpp"
 #include "kernels/pointwise.hpp"
 #include "multigrid/streamed_3d.hpp"
@@ -14,7 +16,7 @@ struct StreamedMultigrid3::Right {
   const Field* source = nullptr;
   double shift = 0;
   std::array<std::array<const double*, 2>, 3> add{};  ///< Per axis and side; null: nothing.
-  mutable bool finite = true;
+  mutable std::atomic<bool> finite = true;
 
   [[nodiscard]] const std::array<Axis, 3>& axes() const { return solver->levels_.front().axis; }
   /// By node numbers, as all below.
