@@ -31,11 +31,11 @@ class SolveProgram : public test_support::ProgramTest {
     const std::string fault = test_support::schema_fault("schema/solve.schema.json", document);
     EXPECT_TRUE(fault.empty() || fault == "skip") << fault << document;
   }
-  /// One sentence with `part`, exit status 2, no file left behind.
-  void expect_refusal(Words words, const std::string& part) {
+  /// One sentence with `part`, the exit status, no file left behind.
+  void expect_refusal(Words words, const std::string& part, int status = 2) {
     words.insert(words.begin(), "solve");
     const auto outcome = run(words);
-    EXPECT_EQ(outcome.status, 2) << part << ": " << outcome.out << outcome.err;
+    EXPECT_EQ(outcome.status, status) << part << ": " << outcome.out << outcome.err;
     EXPECT_EQ(outcome.out, "");
     EXPECT_TRUE(outcome.err.starts_with("neurolens: ")) << outcome.err;
     EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
@@ -231,6 +231,65 @@ TEST_F(SolveProgram, BadInputGetsASentence) {
   expect_refusal({"ode", "--derivative", "a b=1", "--initial", "a b=1"}, "name");
   expect_refusal({"bvp", "--derivative", "u=1"}, "--condition");
   expect_refusal({"laplace"}, "poisson");
+}
+
+// Data that contradict each other, singular problems, numbers out of range, steps and tolerances
+// that cannot be had: never a crash, never an answer that is wrong.
+TEST_F(SolveProgram, WhatHasNoAnswerGetsASentence) {
+  for (const std::string method : {"auto", "mg", "pcg"})
+    expect_refusal({"poisson", "--n", "17x17", "--bc", "neumann=1", "--method", method},
+                   "Subtract the mean from the source, or fix u on one face.");
+  expect_refusal({"poisson", "--n", "17x17", "--bc", "periodic", "--source", "1+x"},
+                 "No solution exists");
+  expect_refusal({"poisson", "--n", "3x3", "--reaction", "16"}, "an eigenvalue");
+  expect_refusal({"poisson", "--n", "5x5", "--reaction", "128*sin(pi/8)^2"}, "an eigenvalue");
+  expect_refusal({"poisson", "--n", "2x9"}, "at least 3 are needed");
+  expect_refusal({"poisson", "--n", "9x9x9x9"}, "1 to 3 axes");
+  expect_refusal({"poisson", "--n", "9x9", "--domain", "0:nanx0:1"}, "--domain");
+  expect_refusal({"poisson", "--n", "9x9", "--domain", "0:1e-99x0:1"}, "unit of length");
+  expect_refusal({"poisson", "--n", "9x9", "--source", "1/(x-.5)"}, "source: x=0.5 y=0");
+  expect_refusal({"poisson", "--n", "9x9", "--bc", "ymax:dirichlet=1/x"}, "ymax: x=0 y=1");
+  expect_refusal({"poisson", "--n", "33x33", "--source", "1e308"}, "overflowed");
+  expect_refusal({"poisson", "--n", "9x9", "--coefficient", "1e-200*(1+x)"}, "Multiply");
+  expect_refusal({"poisson", "--n", "9x9", "--coefficient", "x-.5"}, "positive everywhere");
+  expect_refusal({"poisson", "--n", "9x9", "--coefficient", "1+x", "--reaction", "1"}, "c <= 0");
+  expect_refusal({"poisson", "--n", "9x9", "--bc", "xmin:robin(1,0)=1"}, "beta not 0");
+  expect_refusal({"poisson", "--n", "9x9", "--order", "4", "--bc", "robin(-99,1)=0"}, "spacing");
+  expect_refusal({"poisson", "--n", "9x9", "--coefficient", "1+x", "--tolerance", "1e-20"},
+                 "tolerance in (1e-15, 1)");
+  expect_refusal({"heat", "--n", "9x9", "--coefficient", "-1"}, "positive everywhere");
+  expect_refusal({"heat", "--n", "101", "--initial", "x", "--source", "1/(t-.05)"},
+                 "Raise it, or look for a jump or a pole", 1);
+  expect_refusal({"heat", "--n", "101", "--initial", "x", "--method", "rk4", "--times", "1e300"},
+                 "earlier end", 1);
+  expect_refusal(
+      {"wave", "--n", "101", "--initial", "x", "--method", "leapfrog", "--times", "1e300"},
+      "earlier end", 1);
+  expect_refusal({"burgers", "--n", "101", "--initial", "1e200*sin(pi*x)"}, "coarser grid", 1);
+  expect_refusal({"advection-diffusion", "--n", "9x9", "--velocity", "1,nan"}, "--velocity");
+  expect_refusal({"advection-diffusion", "--n", "9x9", "--velocity", "1/0,1"}, "finite");
+  expect_refusal({"advection-diffusion", "--n", "9x9", "--velocity", "1,2,3"}, "one per axis");
+  expect_refusal({"ode", "--derivative", "x=x^2", "--initial", "x=1", "--times", "2"},
+                 "the step shrank to nothing", 1);
+  expect_refusal({"ode", "--derivative", "x=1/0", "--initial", "x=1"}, "not a finite number", 1);
+  expect_refusal({"bvp", "--derivative", "u=w", "--derivative", "w=u", "--condition", "u_a",
+                  "--condition", "u_a"},
+                 "singular", 1);
+  expect_refusal({"bvp", "--derivative", "u=w", "--derivative", "w=u", "--condition", "u_a",
+                  "--condition", "u_b", "--initial", "u=1/(x-.5)"},
+                 "guess is not a finite number at x = 0.5");
+  expect_refusal({"bvp", "--derivative", "u=0", "--condition", "u_a", "--n", "1000000000"},
+                 "at most 20000 points");
+}
+
+// Exit status 3: this machine cannot do it. Asked before memory is taken, so that systems that hand
+// out more than they have do not end the process.
+TEST_F(SolveProgram, WhatDoesNotFitIntoMemoryIsSaidAtOnce) {
+  expect_refusal({"poisson", "--n", "1000000x1000000"}, "16000.0 GB", 3);
+  expect_refusal({"poisson", "--n", "1000000x1000000", "--method", "mg"}, "Use fewer points.", 3);
+  expect_refusal({"poisson", "--n", "1000000x1000000", "--precision", "f32"}, "8000.0 GB", 3);
+  expect_refusal({"heat", "--n", "1000000x1000000"}, "Use fewer points.", 3);
+  expect_refusal({"wave", "--n", "10001x10001", "--times", "0:1:10001"}, "Use fewer points.", 3);
 }
 
 TEST_F(SolveProgram, OptionsThatContradictAreRefused) {

@@ -69,6 +69,7 @@ class EllipticRun {
     const Nanoseconds begin = system_clock().now();
     NEUROLENS_TRY(check(p_.grid));
     NEUROLENS_TRY(check(p_.grid, p_.boundary));
+    NEUROLENS_TRY(check_memory(p_.grid, 2 * sizeof(T) / 8.0));  // the source and u
     Solution solution;
     NEUROLENS_ASSIGN(solution.u, make<T>(p_.grid));
     NEUROLENS_ASSIGN(source_, make<T>(p_.grid));
@@ -90,8 +91,8 @@ class EllipticRun {
                    "The direct method needs constant coefficients. Use multigrid or automatic.",
                    ""};
     if (p_.order == 4 && (!constant || o_.method == EllipticMethod::multigrid))
-      return Error{Errc::bad_request, "Order 4 needs constant coefficients and the direct method.",
-                   ""};
+      return Error{Errc::bad_request,
+                   "Order 4 needs constant coefficients and the direct method. Use order 2.", ""};
     Report& report = solution.report;
     report.unknowns = unknowns();
     report.precision = std::is_same_v<T, float> ? Precision::f32 : Precision::f64;

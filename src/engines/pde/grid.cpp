@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -10,17 +11,36 @@ namespace neurolens::pde {
 namespace {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr double kMostPoints = 1.1e12;
+// Squares of spacings, and products of these with coefficients, must stay numbers.
+constexpr double kLeastSpacing = 1e-70;
+constexpr double kMostSpacing = 1e70;
+
+// 0 where the system does not say.
+double memory_bytes() {
+#ifdef _SC_PHYS_PAGES
+  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+#else
+  return 0;
+#endif
+}
+
+Error too_much(const Grid& grid, double bytes) {
+  const double has = memory_bytes();
+  return {Errc::out_of_memory,
+          fmt::format("{} points need {:.1f} GB{}. Use fewer points.", grid.text(), bytes * 1e-9,
+                      has > 0 ? fmt::format("; this machine has {:.1f} GB", has * 1e-9) : ""),
+          ""};
+}
 
 template <class T>
 Result<BasicField<T>> make(const Grid& grid) {
   NEUROLENS_TRY(check(grid));
+  const double arrays = sizeof(T) / 8.0;
+  NEUROLENS_TRY(check_memory(grid, arrays));
   try {
     return BasicField<T>(grid);
   } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory,
-                 fmt::format("A grid of {} points needs {:.1f} GB for one array.", grid.text(),
-                             static_cast<double>(grid.size() * sizeof(T)) * 1e-9),
-                 ""};
+    return too_much(grid, arrays * 8 * static_cast<double>(grid.size()));
   }
 }
 }  // namespace
@@ -51,11 +71,25 @@ Status check(const Grid& grid) {
                    fmt::format("Axis {} spans [{}, {}], which is not an interval.", "xyz"[axis],
                                grid.lower[i], grid.upper[i]),
                    ""};
+    const double h = grid.spacing(axis);
+    if (!(h > kLeastSpacing && h < kMostSpacing))
+      return Error{Errc::out_of_range,
+                   fmt::format("Points on axis {} are {:.3g} apart; the bounds are {:.0g} and "
+                               "{:.0g}. Choose another unit of length.",
+                               "xyz"[axis], h, kLeastSpacing, kMostSpacing),
+                   ""};
     total *= grid.points[i];
   }
   if (total > kMostPoints)
     return Error{Errc::too_large, fmt::format("{:.3g} points exceed the bound of 1.1e12.", total),
                  ""};
+  return {};
+}
+
+Status check_memory(const Grid& grid, double arrays) {
+  const double bytes = arrays * 8 * static_cast<double>(grid.size());
+  const double has = memory_bytes();
+  if (has > 0 && bytes > has) return too_much(grid, bytes);
   return {};
 }
 

@@ -26,8 +26,8 @@ struct Grid {
   std::array<double, 3> upper{1, 1, 1};  ///< Of the last points; > lower.
 
   /// A grid of `points[i]` points on [lower[i], upper[i]]. Errors: bad_request (number of axes),
-  /// out_of_range (fewer than 3 points, empty or non-finite interval), too_large (over 2^40
-  /// points).
+  /// out_of_range (fewer than 3 points, empty or non-finite interval, points nearer than 1e-70 or
+  /// farther apart than 1e70), too_large (over 2^40 points).
   [[nodiscard]] static Result<Grid> make(std::span<const int> points, std::span<const double> lower,
                                          std::span<const double> upper);
   /// `count` points per axis on [0, 1]^dimensions. Requires legal arguments.
@@ -55,6 +55,10 @@ struct Grid {
 
 /// Errors: as Grid::make.
 [[nodiscard]] Status check(const Grid& grid);
+
+/// Whether so many f64 arrays on the grid fit into this machine's memory: systems that hand out
+/// memory they do not have would end the process instead. Errors: out_of_memory.
+[[nodiscard]] Status check_memory(const Grid& grid, double arrays);
 
 namespace detail {
 /// 64-byte aligned memory, huge pages for large blocks where the system has them; throws bad_alloc.

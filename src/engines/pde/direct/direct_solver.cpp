@@ -159,7 +159,7 @@ Status DirectSolver::plan_cyclic(const std::vector<double>& diagonal, std::ptrdi
 }
 
 Status DirectSolver::plan_division() {
-  double largest = 0;
+  double largest = std::fabs(box_.c);  // what a single mode may be the rounding of
   double smallest = 1e300;
   for (int k = 0; k < box_.axis[2].count; ++k)
     for (int j = 0; j < box_.axis[1].count; ++j)

@@ -11,6 +11,9 @@
 #include "richardson.hpp"
 
 namespace neurolens::pde {
+namespace {
+constexpr double kWorkingArrays = 4;  // of the leanest method, beside the states that are kept
+}  // namespace
 
 Result<EvolutionResult> Evolution::run() {
   NEUROLENS_TRY(check_request());
@@ -61,7 +64,12 @@ Status Evolution::check_request() {
   if (!(options_.step >= 0) || !(options_.tolerance > 1e-12 && options_.tolerance < 0.1))
     return Error{Errc::out_of_range, "The step must be >= 0 and the tolerance in (1e-12, 0.1).",
                  ""};
-  return {};
+  for (const double v : problem_.velocity)
+    if (!std::isfinite(v))
+      return Error{Errc::out_of_range, "The velocity must be finite numbers.", "velocity"};
+  if (!(problem_.wave_speed > 0) || !std::isfinite(problem_.wave_speed))
+    return Error{Errc::out_of_range, "The speed of waves must be a positive number.", "wave speed"};
+  return check_memory(problem_.grid, kWorkingArrays + static_cast<double>(times.size()));
 }
 
 Status Evolution::choose() {
@@ -214,7 +222,8 @@ Result<EvolutionResult> evolve(const EvolutionProblem& problem, const EvolutionO
       result->report.error_estimate = estimate(problem, options, *result, context);
     return result;
   } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory, "Memory for the states ran out.", ""};
+    return Error{Errc::out_of_memory,
+                 "Memory for the states ran out. Use fewer points or output times.", ""};
   }
 }
 

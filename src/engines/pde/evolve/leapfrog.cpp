@@ -28,10 +28,14 @@ Status Evolution::run_leapfrog() {
   double t = options_.start;
   NEUROLENS_TRY(space_.diffusion(u_, t, a));
   for (const double target : options_.output_times) {
-    const auto count = static_cast<std::uint64_t>(std::ceil((target - t) / want * (1 - 1e-12)));
-    if (result_.steps + count > options_.max_steps)
-      return Error{Errc::check_failed, fmt::format("{} steps are not enough.", options_.max_steps),
+    const double needed = std::ceil((target - t) / want * (1 - 1e-12));
+    if (!(static_cast<double>(result_.steps) + needed <= static_cast<double>(options_.max_steps)))
+      return Error{Errc::check_failed,
+                   fmt::format("The time {:.6g} needs {:.2g} steps of {:.2g}; at most {:.2g} are "
+                               "taken. Use a coarser grid or an earlier end.",
+                               target, needed, want, static_cast<double>(options_.max_steps)),
                    ""};
+    const auto count = static_cast<std::uint64_t>(needed);
     const double dt = (target - t) / static_cast<double>(count);
     const double from = t;
     std::uint64_t step = 0;
@@ -52,7 +56,7 @@ Status Evolution::run_leapfrog() {
     result_.smallest_step = std::min(result_.smallest_step, dt);
     result_.largest_step = std::max(result_.largest_step, dt);
     if (!kernels::all_finite(u_.values.size(), u_.values.data()))
-      return Error{Errc::check_failed, "The solution overflowed.", ""};
+      return Error{Errc::check_failed, "The solution overflowed. Scale the data down.", ""};
     if (result_.stopped) break;
     keep(target);
   }

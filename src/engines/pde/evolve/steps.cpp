@@ -33,13 +33,27 @@ Status Evolution::run_steps() {
                              "implicit method.",
                              options_.step, to_string(method_), stable_step()),
                  ""};
+  // What a constant step cannot reach is refused before hours are spent on it; steps of Burgers'
+  // equation grow while its waves decay.
+  const double needed = controlled ? 0 : length / dt;
+  const double slack = problem_.equation == Equation::burgers && options_.step == 0 ? 1e3 : 1;
+  if (needed > slack * static_cast<double>(options_.max_steps))
+    return Error{
+        Errc::check_failed,
+        fmt::format("The end needs about {:.2g} steps of {:.2g}; at most {:.2g} are taken. "
+                    "Use a coarser grid, an implicit method or an earlier end.",
+                    needed, dt, static_cast<double>(options_.max_steps)),
+        ""};
   next_ = Field(problem_.grid);
   for (const double target : options_.output_times) {
     while (t < target && !stopped(t)) {
       if (result_.steps + result_.rejected >= options_.max_steps)
         return Error{
             Errc::check_failed,
-            fmt::format("{} steps were not enough; t = {:.6g} was reached.", options_.max_steps, t),
+            fmt::format(
+                "{} steps were not enough; t = {:.6g} was reached. Raise the tolerance, use "
+                "a coarser grid or an earlier end.",
+                options_.max_steps, t),
             ""};
       if (!controlled && options_.step == 0 && problem_.equation == Equation::burgers)
         dt = std::min(dt, 0.7 * stable_step());
@@ -57,14 +71,21 @@ Status Evolution::run_steps() {
       double error = 0;
       NEUROLENS_TRY(advance(t, step, error));
       if (!kernels::all_finite(next_.values.size(), next_.values.data()))
-        return Error{Errc::check_failed, fmt::format("The solution overflowed at t = {:.6g}.", t),
+        return Error{Errc::check_failed,
+                     fmt::format("The solution overflowed at t = {:.6g}. Scale the data down, or "
+                                 "end before it grows so large.",
+                                 t),
                      ""};
       if (controlled && error > 1) {
         ++result_.rejected;
         dt = step / 2;
         if (dt < 1e-14 * length)
           return Error{Errc::check_failed,
-                       fmt::format("The tolerance cannot be met at t = {:.6g}.", t), ""};
+                       fmt::format("The tolerance cannot be met at t = {:.6g}: the step shrank to "
+                                   "nothing. Raise it, or look for a jump or a pole of the data "
+                                   "there.",
+                                   t),
+                       ""};
         continue;
       }
       std::swap(u_, next_);

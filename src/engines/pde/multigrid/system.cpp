@@ -11,6 +11,10 @@
 namespace neurolens::pde {
 namespace {
 
+// Products of two coefficients and squares of spacings must stay numbers.
+constexpr double kLeastCoefficient = 1e-140;
+constexpr double kMostCoefficient = 1e140;
+
 Status check_coefficients(const Field& a, const Field& c) {
   for (std::size_t i = 0; i < a.values.size(); ++i) {
     if (!(a.values[i] > 0))
@@ -18,6 +22,12 @@ Status check_coefficients(const Field& a, const Field& c) {
           Errc::out_of_range,
           fmt::format("The coefficient is {:.6g}; it must be positive everywhere.", a.values[i]),
           "coefficient"};
+    if (a.values[i] < kLeastCoefficient || a.values[i] > kMostCoefficient)
+      return Error{Errc::out_of_range,
+                   fmt::format("The coefficient is {:.6g}; arithmetic holds for {:.0g} to {:.0g}. "
+                               "Multiply the equation by a number.",
+                               a.values[i], kLeastCoefficient, kMostCoefficient),
+                   "coefficient"};
     if (c.values[i] > 0)
       return Error{Errc::out_of_range,
                    fmt::format("The reaction coefficient c is {:.6g}; multigrid needs c <= 0. With "

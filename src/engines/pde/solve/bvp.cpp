@@ -73,6 +73,12 @@ Result<SolveAnswer> run_bvp(const SolveRequest& r, const Context& context) {
   NEUROLENS_ASSIGN(const auto conditions, parse_conditions(r, system));
   NEUROLENS_ASSIGN(const Grid grid,
                    parse_grid(r.points.find('x') == std::string::npos ? r.points : "33", r.domain));
+  BvpOptions o;
+  if (static_cast<std::size_t>(grid.points[0]) > o.max_points)
+    return Error{Errc::out_of_range,
+                 fmt::format("A first mesh has at most {} points; it is refined where needed.",
+                             o.max_points),
+                 "--n"};
   BvpProblem p;
   p.f = function_of(system, nullptr);
   p.conditions = [&](std::span<const double> a, std::span<const double> b, std::span<double> out) {
@@ -84,7 +90,6 @@ Result<SolveAnswer> run_bvp(const SolveRequest& r, const Context& context) {
     for (std::size_t i = 0; i < a.size(); ++i) out[i] = conditions[i].evaluate(v);
   };
   set_mesh(grid, guess, p);
-  BvpOptions o;
   if (r.tolerance > 0) o.tolerance = r.tolerance;
   o.attention = context.attention;
   BvpResult result;

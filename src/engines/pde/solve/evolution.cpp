@@ -1,6 +1,8 @@
 // Equations in time given as text.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "neurolens/base/json.hpp"
 #include "neurolens/base/text.hpp"
 #include "solve/answer.hpp"
@@ -37,10 +39,16 @@ Result<SolveAnswer> run_evolution(const SolveRequest& r, Equation equation,
   p.wave_speed = r.wave_speed;
   if (!r.velocity.empty()) {
     const auto pieces = split(r.velocity, ',');
-    if (pieces.size() > 3)
-      return Error{Errc::bad_request, "A velocity has at most 3 components.", "--velocity"};
+    if (static_cast<int>(pieces.size()) > p.grid.dimensions)
+      return Error{Errc::bad_request,
+                   fmt::format("A velocity here has at most {} components, one per axis; {} were "
+                               "given.",
+                               p.grid.dimensions, pieces.size()),
+                   "--velocity"};
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       NEUROLENS_ASSIGN(p.velocity[i], parse_number(pieces[i], "--velocity"));
+      if (!std::isfinite(p.velocity[i]))
+        return Error{Errc::bad_request, "The velocity must be finite numbers.", "--velocity"};
     }
   }
   EvolutionOptions o;

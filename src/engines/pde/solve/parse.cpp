@@ -33,6 +33,8 @@ Result<Grid> parse_grid(std::string_view points, std::string_view domain) {
   }
   std::vector<double> lower(n.size(), 0.0);
   std::vector<double> upper(n.size(), 1.0);
+  if (const auto unit = Grid::make(n, lower, upper); !unit.ok())
+    return Error(unit.error()).at("--n");
   if (!domain.empty()) {
     const auto axes = split(domain, 'x');
     if (axes.size() != n.size())
@@ -49,7 +51,7 @@ Result<Grid> parse_grid(std::string_view points, std::string_view domain) {
     }
   }
   auto grid = Grid::make(n, lower, upper);
-  if (!grid.ok()) return std::move(grid).error().at("--n");
+  if (!grid.ok()) return std::move(grid).error().at("--domain");
   return grid;
 }
 
