@@ -305,11 +305,13 @@ TEST(Evolve, ExactMethodsGrowWhereAFaceFeedsThem) {
 }
 
 TEST(Evolve, KeepsTheStartWhenAskedFor) {
-  for (const TimeMethod method : {TimeMethod::tr_bdf2, TimeMethod::rk4, TimeMethod::exact}) {
+  for (const TimeMethod method :
+       {TimeMethod::tr_bdf2, TimeMethod::rk4, TimeMethod::exact, TimeMethod::leapfrog}) {
     EvolutionProblem p;
     p.grid = Grid::unit(1, 17);
     p.boundary = Boundary::all({ConditionKind::dirichlet, 0.0});
     p.initial = formula("x*(1-x)");
+    if (method == TimeMethod::leapfrog) p.equation = Equation::wave;
     EvolutionOptions o;
     o.method = method;
     o.output_times = {0, 0.1};

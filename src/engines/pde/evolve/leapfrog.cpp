@@ -28,6 +28,10 @@ Status Evolution::run_leapfrog() {
   double t = options_.start;
   NEUROLENS_TRY(space_.diffusion(u_, t, a));
   for (const double target : options_.output_times) {
+    if (target == t) {  // the start
+      keep(target);
+      continue;
+    }
     const double needed = std::ceil((target - t) / want * (1 - 1e-12));
     if (!(static_cast<double>(result_.steps) + needed <= static_cast<double>(options_.max_steps)))
       return Error{Errc::check_failed,
