@@ -36,7 +36,9 @@ void StreamedMultigrid3::inject_fixed(std::size_t l, Work& work) const {
 // rounds off.
 void StreamedMultigrid3::solve_first(Work& work, double scale) const {
   const Level& l = levels_.back();
-  const auto& [nx, ny, nz] = l.axis;
+  const Axis& nx = l.axis[0];
+  const Axis& ny = l.axis[1];
+  const Axis& nz = l.axis[2];
   Vectors& v = work.levels.back();
   const auto each = [&](const auto& visit) {
     for (int k = 0; k < nz.m; ++k)
@@ -91,7 +93,9 @@ void StreamedMultigrid3::extrapolate(std::size_t l, Work& work) const {
     }
   AlignedVector<double>& guess = work.levels[l].b;
   interpolate(l, change.data(), guess.data(), work);
-  const auto& [nx, ny, nz] = fine.axis;
+  const Axis& nx = fine.axis[0];
+  const Axis& ny = fine.axis[1];
+  const Axis& nz = fine.axis[2];
   const auto inside = [](const Axis& a, int unknown) { return unknown >= 0 && unknown < a.m; };
   for_pieces(workers_for(l, work), index(nz.m + 2), [&](std::size_t layer) {
     const int k = static_cast<int>(layer) - 1;

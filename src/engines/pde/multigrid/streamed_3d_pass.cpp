@@ -253,7 +253,9 @@ kernels::StreamResidual StreamedMultigrid3::cycle_pass(std::size_t l, Work& work
 
 void StreamedMultigrid3::solve_coarsest(Work& work) const {
   const Level& level = levels_.back();
-  const auto& [x, y, z] = level.axis;
+  const Axis& x = level.axis[0];
+  const Axis& y = level.axis[1];
+  const Axis& z = level.axis[2];
   Vectors& v = work.levels.back();
   float* in = work.dense.data();
   float* out = in + dense_stride_;

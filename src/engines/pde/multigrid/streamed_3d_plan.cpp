@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t kPad = 16;  // numbers between rows
 /// Unknowns of a last level that has no coarser one: an inverse of 0.6 MB.
 constexpr std::size_t kMostLast = 400;
-constexpr int kCubic = 4;  // nodes that cubic interpolation takes
 
 // Layers of an axis in memory. Cubic interpolation of three nodes reads a fourth, with weight 0.
 std::size_t layers(int unknowns) {
@@ -47,7 +46,9 @@ void StreamedMultigrid3::add_level(const Network& network) {
     axis.first = system_.dirichlet(static_cast<int>(a), 0) ? 1 : 0;
     axis.m = s.n[a] - axis.first - (system_.dirichlet(static_cast<int>(a), 1) ? 1 : 0);
   }
-  const auto& [x, y, z] = level.axis;
+  const Axis& x = level.axis[0];
+  const Axis& y = level.axis[1];
+  const Axis& z = level.axis[2];
   level.stride = (index(x.m) + kPad - 1) / kPad * kPad + kPad;
   // Rows and planes whose distance is a power of two would share a few sets of the caches.
   if (level.stride % 128 == 0) level.stride += kPad;
