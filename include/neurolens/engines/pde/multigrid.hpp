@@ -6,7 +6,7 @@
 /// red-black smoothing; inner cycles in single precision, the residual that is reported in double.
 /// As a solver or, where that converges slowly, as the preconditioner of conjugate gradients, which
 /// converges for jumps of 1e6 in a. Any number of points. 2-D and 3-D problems with bounded axes of
-/// about equal spacing take one pass over memory per cycle, in 2-D on the calling thread.
+/// about equal spacing take one pass over memory per cycle.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,7 @@
 /// \file
 /// Multigrid passes over a 3-D level in which planes stream through all stages while they lie in
-/// the second cache: what kernels/stream.hpp does with rows in 2-D. Per unknown such a pass moves
-/// x twice, e, f and three face coefficients: 68 bytes with an exact residual, 40 with a renewed
-/// one.
+/// the second cache: what kernels/stream.hpp does with rows in 2-D. Per unknown such a pass reads
+/// and writes 72 bytes with an exact residual, 48 with a renewed one.
 ///
 /// Every stage of plane k needs the stage before it at planes k - 1 to k + 1 only, and so for rows.
 /// At step t a stage therefore works on plane t - lag, and on the rows of its tile moved down by as
@@ -82,8 +81,8 @@ struct PlanePass {
   PlaneArray<const double> coarse_x;
   double unit;   ///< Of e in x.
   double scale;  ///< Of f.
-  /// Row (j, k) of the right-hand side from its first unknown; may be made in `scratch`, which has
-  /// one number before it. Whole vectors are read.
+  /// Row (j, k) of the right-hand side from its first unknown; may be made in `scratch`. Whole
+  /// vectors are read.
   RightRow (*right)(const void* owner, int j, int k, double* scratch);
   const void* owner;
   double*

@@ -13,7 +13,7 @@ constexpr std::size_t kPad = 16;  // numbers between rows
 /// Unknowns of a last level that has no coarser one: an inverse of 0.6 MB.
 constexpr std::size_t kMostLast = 400;
 
-// Layers of an axis in memory. Cubic interpolation of three nodes reads a fourth, with weight 0.
+// Layers of an axis in memory. Interpolation of fewer nodes than six reads six, some with weight 0.
 std::size_t layers(int unknowns) {
   return index(std::max(unknowns + 2, kernels::kQuintic + 1));
 }
@@ -33,8 +33,7 @@ std::size_t StreamedMultigrid3::Level::unknowns() const {
 }
 
 std::size_t StreamedMultigrid3::Level::at(int i, int j, int k) const {
-  return origin() + index(i + 1) + index(j + 1) * stride + index(k + 1) * plane - 1 - stride -
-         plane;
+  return kPad - 1 + index(i + 1) + index(j + 1) * stride + index(k + 1) * plane;
 }
 
 void StreamedMultigrid3::add_level(const Network& network) {
