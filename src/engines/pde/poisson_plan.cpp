@@ -8,6 +8,7 @@
 
 #include "direct/box.hpp"
 #include "direct/direct_solver.hpp"
+#include "direct/robin_pair.hpp"
 #include "index.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
 #include "overflow.hpp"
@@ -78,6 +79,7 @@ struct PoissonPlan::State {
   Grid grid;
   Box box;
   std::unique_ptr<DirectSolver> solver;
+  std::unique_ptr<RobinPair> pair;  ///< Instead of `solver`.
   bool reordered = false;
 
   // body(first row, last row) for pieces of the unknown rows, each by one worker; returns their
@@ -166,6 +168,8 @@ struct PoissonPlan::State {
     });
   }
 
+  [[nodiscard]] PhaseCost cost() const { return pair ? pair->cost() : solver->cost(); }
+
   template <class T>
   Status solve(const BasicField<T>& source, const Boundary& boundary, double t, BasicField<T>& u,
                const Context& context, Report* report) const;
@@ -194,7 +198,13 @@ Result<std::shared_ptr<const PoissonPlan>> PoissonPlan::make(const Grid& grid,
     state->grid = grid;
     const auto axes = DirectSolver::best_order(grid, boundary);
     state->box = make_box(grid, boundary, c, order, axes);
-    NEUROLENS_ASSIGN(state->solver, DirectSolver::make(state->box));
+    if (RobinPair::takes(state->box)) {
+      if (auto pair = RobinPair::make(grid, boundary, c, order, axes); pair.ok())
+        state->pair = std::move(*pair);
+    }
+    if (state->pair == nullptr) {
+      NEUROLENS_ASSIGN(state->solver, DirectSolver::make(state->box));
+    }
     state->reordered = axes != std::array<int, 3>{0, 1, 2};
     return std::shared_ptr<const PoissonPlan>(new PoissonPlan(std::move(state)));
   } catch (const std::bad_alloc&) {
@@ -228,7 +238,8 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
     }
     if constexpr (std::is_same_v<T, float>) {
       if (report != nullptr) report->precision = Precision::f32;
-      if (!s.solver->takes_f32(data)) return solve_wide(source, boundary, t, u, context, report);
+      if (s.pair != nullptr || !s.solver->takes_f32(data))
+        return solve_wide(source, boundary, t, u, context, report);
     }
     const bool nullspace = s.box.has_nullspace();
     if (nullspace) {
@@ -250,8 +261,12 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
       data.set_shift(norms.sum / norms.weight);
     }
     {
-      const Phase phase(context.observer, "solve", s.solver->cost());
-      NEUROLENS_TRY(s.solver->solve(data, x, context.pool()));
+      const Phase phase(context.observer, "solve", s.cost());
+      if constexpr (std::is_same_v<T, double>) {
+        if (s.pair != nullptr)
+          NEUROLENS_TRY(s.pair->solve(data, s.grid, boundary, f, t, x, context.pool()));
+      }
+      if (s.pair == nullptr) NEUROLENS_TRY(s.solver->solve(data, x, context.pool()));
     }
     if (nullspace) s.remove_mean(x, context.pool());
     data.finish(x);
@@ -323,13 +338,14 @@ int PoissonPlan::order() const {
   return state_->box.order;
 }
 std::string PoissonPlan::description() const {
-  return state_->solver->description();
+  return state_->pair ? state_->pair->description() : state_->solver->description();
 }
 Bytes PoissonPlan::bytes() const {
-  return Bytes{static_cast<std::int64_t>(state_->solver->plan_bytes())};
+  return Bytes{static_cast<std::int64_t>(state_->pair ? state_->pair->plan_bytes()
+                                                      : state_->solver->plan_bytes())};
 }
 PhaseCost PoissonPlan::cost() const {
-  return state_->solver->cost();
+  return state_->cost();
 }
 
 }  // namespace neurolens::pde

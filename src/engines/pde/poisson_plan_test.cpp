@@ -113,6 +113,37 @@ TEST(Poisson, OrderFourTakesAnyRobinRatio) {
   }
 }
 
+// Robin faces on both axes, beyond the length up to which an explicit basis is used: the same
+// residuals, errors that fall on from the shorter grids, and workers that do not change a bit.
+TEST(Poisson, RobinOnTwoLongAxesIsDirectToo) {
+  for (const auto& [x, y] : {std::pair<Ends, Ends>{{R, R}, {R, R}},
+                             {{R, D}, {R, R}},
+                             {{N, R}, {D, R}},
+                             {{R, R}, {R, D}},
+                             {{D, R}, {N, R}}})
+    for (const int order : {2, 4}) {
+      const Manufactured m = make(2, order == 2 ? 0 : -2, x, y);
+      SCOPED_TRACE(name_of(m));
+      const Outcome coarse = solve(m, {96, 100, 1}, order);
+      const Outcome fine = solve(m, {240, 250, 1}, order);
+      EXPECT_LT(fine.residual, 5e-11);
+      EXPECT_NEAR(std::log(coarse.error / fine.error) / std::log(2.5), order, 0.1);
+    }
+  const Manufactured m = make(2, 0, {R, R}, {R, D});
+  const Grid grid = *Grid::make(std::array{260, 301}, std::array{0.0, 0.0}, std::array{1.0, 1.0});
+  const auto plan = PoissonPlan::make(grid, m.boundary(), 0, 4);
+  ASSERT_TRUE(plan.ok()) << plan.error();
+  EXPECT_NE((*plan)->description().find("equations of the faces"), std::string::npos)
+      << (*plan)->description();
+  Field f(grid, 1.0);
+  Field serial(grid);
+  Field parallel(grid);
+  ASSERT_TRUE((*plan)->solve(f, m.boundary(), 0, serial).ok());
+  const auto workers = make_thread_workers(3);
+  ASSERT_TRUE((*plan)->solve(f, m.boundary(), 0, parallel, {workers.get()}).ok());
+  EXPECT_EQ(serial.values, parallel.values);
+}
+
 TEST(Poisson, OrderFourRefusesARobinRatioThatTheGridDoesNotResolve) {
   const Grid grid = Grid::unit(2, 11);
   const Boundary boundary = Boundary::all({R, 0.0, -31.0, 1.0});

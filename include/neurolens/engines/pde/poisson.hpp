@@ -4,8 +4,9 @@
 /// Method: trigonometric transforms along all axes but one, tridiagonal solves along that one; any
 /// number of points at full speed; O(n log n). Order 2 (5-point) or 4 (compact). Expected relative
 /// residual: 1e-15 times the condition number, about 1e-13 at 100 and 1e-10 at 4000 points per
-/// axis. Limits: constant c and unit diffusivity (variable ones: multigrid.hpp); Robin ends on at
-/// most one long axis.
+/// axis. Limits: constant c and unit diffusivity (variable ones: multigrid.hpp); Robin ends on
+/// two axes of a 3-D box, or with c > 0 or a negative ratio, on axes of at most 512 intervals but
+/// one.
 #pragma once
 
 #include <cstdint>

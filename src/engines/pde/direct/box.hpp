@@ -106,6 +106,18 @@ class BasicBoxData {
   void set_shift(double shift) { shift_ = shift; }
   [[nodiscard]] double shift() const { return shift_; }
 
+  /// What a face holds on all its points, the earlier tangential axis fastest: the Dirichlet value,
+  /// or G of Neumann and Robin faces.
+  [[nodiscard]] const std::vector<double>& values(int a, int side) const {
+    return face(a, side).value;
+  }
+  void set_values(int a, int side, std::vector<double> values) {
+    Face& face = faces_[static_cast<std::size_t>(a)][static_cast<std::size_t>(side)];
+    face.value = std::move(values);
+    face.acts = false;
+    make_correction(a, side);
+  }
+
   /// Sets the points of `u` that are not unknown: Dirichlet values and periodic copies.
   void finish(T* u) const;
 

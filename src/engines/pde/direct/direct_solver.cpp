@@ -7,6 +7,7 @@
 
 #include "direct/eigen.hpp"
 #include "direct/narrow.hpp"
+#include "direct/robin_modes.hpp"
 #include "direct/sweep.hpp"
 #include "index.hpp"
 
@@ -31,8 +32,12 @@ bool robin_basis(const BoxAxis& axis, Stage& forward, Stage& inverse, std::vecto
   };
   touch(0, 0, axis.end[0]);
   touch(n - 1, n - 2, axis.end[1]);
-  std::vector<double> vectors = symmetric_tridiagonal_eigenvectors(diagonal, off);
-  if (vectors.empty()) return false;
+  std::vector<double> vectors;
+  if (!robin_modes(axis, vectors, symbol)) {
+    vectors = symmetric_tridiagonal_eigenvectors(diagonal, off);
+    if (vectors.empty()) return false;
+    symbol = std::move(diagonal);
+  }
   std::vector<double> to_modes(n * n);
   std::vector<double> from_modes(n * n);
   for (std::size_t k = 0; k < n; ++k)
@@ -42,7 +47,6 @@ bool robin_basis(const BoxAxis& axis, Stage& forward, Stage& inverse, std::vecto
     }
   forward = make_dense_stage(std::move(to_modes), axis.count, axis.count);
   inverse = make_dense_stage(std::move(from_modes), axis.count, axis.count);
-  symbol = std::move(diagonal);
   return true;
 }
 
@@ -90,8 +94,9 @@ Status DirectSolver::plan_axis(int a) {
     if (axis.intervals > kLongestDense)
       return Error{
           Errc::unavailable,
-          fmt::format("Robin conditions on two axes need an explicit basis, which is kept to {} "
-                      "intervals; this axis has {}. Use the multigrid method.",
+          fmt::format("Robin conditions on two axes of a 3-D box, with c > 0 or with a negative "
+                      "ratio need an explicit basis, which is kept to {} intervals; this axis has "
+                      "{}. Use fewer points or, for order 2 and c <= 0, the multigrid method.",
                       kLongestDense, axis.intervals),
           ""};
     if (!robin_basis(axis, plan.forward, plan.inverse, plan.symbol))
