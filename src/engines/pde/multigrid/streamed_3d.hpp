@@ -1,9 +1,10 @@
 /// \file
 /// Multigrid for 3-D problems with bounded axes of about equal spacing and coefficients that do not
-/// jump by more than kMostContrastF32: the method of streamed.hpp with planes in the place of rows
-/// (kernels/stream_3d.hpp). The finest x is kept here, padded, and written to the caller's field
-/// by the last pass. Workers share a pass by tiles of rows, one a step behind the other; results
-/// are bit-identical for any number of them.
+/// jump by more than kMostContrastF32, but those whose coarser levels end in a far shorter cell on
+/// two axes without Dirichlet values there: the method of streamed.hpp with planes in the place of
+/// rows (kernels/stream_3d.hpp). The finest x is kept here, padded, and written to the caller's
+/// field by the last pass. Workers share a pass by tiles of rows, one a step behind the other;
+/// results are bit-identical for any number of them.
 #pragma once
 
 #include <memory>

@@ -13,6 +13,16 @@ constexpr std::size_t kPad = 16;  // numbers between rows
 /// Unknowns of a last level that has no coarser one: an inverse of 0.6 MB.
 constexpr std::size_t kMostLast = 400;
 
+/// A last cell shorter than this share of the others ties its two nodes together: sweeps move them
+/// one by one, and hardly.
+constexpr double kShortest = 0.3;
+
+bool ends_tied(const std::vector<std::vector<double>>& levels) {
+  return std::any_of(levels.begin(), levels.end(), [](const std::vector<double>& x) {
+    return x.back() - x[x.size() - 2] < kShortest * (x[1] - x[0]);
+  });
+}
+
 // Layers of an axis in memory. Interpolation of fewer nodes than six reads six, some with weight 0.
 std::size_t layers(int unknowns) {
   return index(std::max(unknowns + 2, kernels::kQuintic + 1));
@@ -147,6 +157,10 @@ std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSyste
     finer = &present;
   }
   if (plan->levels_.size() < 2) return nullptr;
+  int tied = 0;  // one such axis costs three cycles, two may cost many
+  for (std::size_t a = 0; a < 3; ++a)
+    if (!system.dirichlet(static_cast<int>(a), 1) && ends_tied(x[a])) ++tied;
+  if (tied > 1) return nullptr;
   for (std::size_t a = 0; a < 3; ++a)
     for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_quintic(x[a], a, l);
   std::vector<std::size_t> node;

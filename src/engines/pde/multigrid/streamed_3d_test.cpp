@@ -188,6 +188,8 @@ TEST(StreamedMultigrid3, LeavesOtherProblemsToTheGeneralSolver) {
   Boundary periodic = Boundary::all({D, 0.0});
   periodic.face[1][0].kind = periodic.face[1][1].kind = P;
   const Boundary fixed = Boundary::all({D, 0.0});
+  Boundary free = fixed;  // 34 points coarsen to 18 and 10, whose last cells are 1/2 and 1/4
+  free.face[0][1].kind = free.face[2][1].kind = N;
   const std::array lower{0.0, 0.0, 0.0};
   const struct {
     Grid grid;
@@ -198,6 +200,7 @@ TEST(StreamedMultigrid3, LeavesOtherProblemsToTheGeneralSolver) {
       {*Grid::make(std::array{20, 20, 20}, lower, std::array{1.0, 1.0, 8.0}), fixed},
       {*Grid::make(std::array{20, 20, 20}, lower, std::array{4.0, 1.0, 2.0}), fixed},
       {cubes(20, 20, 20), periodic},
+      {cubes(34, 34, 34), free},
   };
   for (const auto& one : cases) {
     SCOPED_TRACE(one.grid.text());
@@ -209,6 +212,21 @@ TEST(StreamedMultigrid3, LeavesOtherProblemsToTheGeneralSolver) {
     ASSERT_TRUE(solved.ok()) << solved.error();
     EXPECT_FALSE(streams(report)) << report.details;
     EXPECT_LE(report.residual_relative, 1e-8);
+  }
+}
+
+TEST(StreamedMultigrid3, BearsOneShortLastCell) {
+  for (const std::size_t axis : {0, 1, 2}) {
+    Boundary boundary = Boundary::all({D, 0.0});
+    boundary.face[axis][1].kind = N;
+    const Grid grid = cubes(34, 34, 34);
+    const auto plan = MultigridPlan::make(grid, boundary, *ScalarData::parse("1+x*x"), 0.0);
+    ASSERT_TRUE(plan.ok());
+    Field u(grid);
+    Report report;
+    ASSERT_TRUE((*plan)->solve(Field(grid, 1.0), boundary, 0, u, {}, report).ok());
+    EXPECT_TRUE(streams(report)) << report.details;
+    EXPECT_LE(report.iterations, 10);
   }
 }
 
