@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <new>
+#include <optional>
 #include <type_traits>
 
 #include "direct/box.hpp"
@@ -12,54 +13,12 @@
 #include "index.hpp"
 #include "neurolens/engines/pde/poisson.hpp"
 #include "overflow.hpp"
+#include "reorder.hpp"
 
 namespace neurolens::pde {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 16;
-constexpr int kTile = 32;
-
-// Copies between the grid's axis order and the box's, tile by tile.
-template <class T>
-void reorder(const Box& box, bool to_box, const T* from, T* to) {
-  std::array<std::size_t, 3> grid_stride{};  // of the box's axes in the grid's layout
-  std::array<int, 3> grid_points{1, 1, 1};
-  for (int a = 0; a < box.dimensions; ++a)
-    grid_points[index(box.user_axis[index(a)])] = box.points(a);
-  for (int a = 0; a < 3; ++a) {
-    const int user = box.user_axis[index(a)];
-    std::size_t stride = 1;
-    for (int b = 0; b < user; ++b) stride *= index(grid_points[index(b)]);
-    grid_stride[index(a)] = stride;
-  }
-  const std::array<std::size_t, 3> box_stride{1, box.row_stride(), box.plane_stride()};
-  // The axis that is contiguous in the grid is tiled against the one contiguous in the box.
-  int contiguous = 0;
-  for (int a = 0; a < box.dimensions; ++a)
-    if (box.user_axis[index(a)] == 0) contiguous = a;
-  const int other = contiguous == 0 ? 1 : 3 - contiguous;
-  const int n0 = box.points(0);
-  const int nc = contiguous == 0 ? box.points(1) : box.points(contiguous);
-  const int second = contiguous == 0 ? 1 : contiguous;
-  const int third = contiguous == 0 ? 2 : other;
-  const auto s = index(second);
-  const auto r = index(third);
-  for (int k = 0; k < box.points(third); ++k)
-    for (int j0 = 0; j0 < nc; j0 += kTile)
-      for (int i0 = 0; i0 < n0; i0 += kTile)
-        for (int j = j0; j < std::min(nc, j0 + kTile); ++j)
-          for (int i = i0; i < std::min(n0, i0 + kTile); ++i) {
-            const std::size_t in_box =
-                index(i) + index(j) * box_stride[s] + index(k) * box_stride[r];
-            const std::size_t in_grid =
-                index(i) * grid_stride[0] + index(j) * grid_stride[s] + index(k) * grid_stride[r];
-            if (to_box)
-              to[in_box] = from[in_grid];
-            else
-              to[in_grid] = from[in_box];
-          }
-}
-
 // In eight parts, so that vectors can take them.
 template <class T>
 double sum_of(std::size_t n, const T* v) {
@@ -81,6 +40,7 @@ struct PoissonPlan::State {
   std::unique_ptr<DirectSolver> solver;
   std::unique_ptr<RobinPair> pair;  ///< Instead of `solver`.
   bool reordered = false;
+  mutable OrderedPool spare;
 
   // body(first row, last row) for pieces of the unknown rows, each by one worker; returns their
   // results in order.
@@ -220,16 +180,16 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
   if (!(source.grid == s.grid) || !(u.grid == s.grid))
     return Error{Errc::bad_request, "The arrays are not on the plan's grid.", ""};
   try {
-    AlignedVector<T> f_ordered;
-    AlignedVector<T> u_ordered;
+    std::optional<OrderedPool::Loan<T>> ordered;
+    const PhaseCost moved{{}, Bytes{2 * u.bytes().count}};
     const T* f = source.values.data();
     T* x = u.values.data();
     if (s.reordered) {
-      f_ordered.resize(source.values.size());
-      u_ordered.resize(source.values.size());
-      reorder(s.box, true, f, f_ordered.data());
-      f = f_ordered.data();
-      x = u_ordered.data();
+      auto& own = ordered.emplace(s.spare, source.values.size());
+      const Phase phase(context.observer, "transpose", moved);
+      reorder(s.box, true, f, own->f.data(), context.pool());
+      f = own->f.data();
+      x = own->u.data();
     }
     BasicBoxData<T> data;
     {
@@ -270,7 +230,10 @@ Status PoissonPlan::State::solve(const BasicField<T>& source, const Boundary& bo
     }
     if (nullspace) s.remove_mean(x, context.pool());
     data.finish(x);
-    if (s.reordered) reorder(s.box, false, x, u.values.data());
+    if (s.reordered) {
+      const Phase phase(context.observer, "transpose", moved);
+      reorder(s.box, false, x, u.values.data(), context.pool());
+    }
   } catch (const std::bad_alloc&) {
     return Error{Errc::out_of_memory, "Memory for the solve ran out.", ""};
   }
@@ -291,17 +254,15 @@ Result<double> PoissonPlan::State::residual(const BasicField<T>& source, const B
                                             double t, const BasicField<T>& u,
                                             const Context& context) const {
   const State& s = *this;
-  AlignedVector<T> f_ordered;
-  AlignedVector<T> u_ordered;
+  std::optional<OrderedPool::Loan<T>> ordered;
   const T* f = source.values.data();
   const T* x = u.values.data();
   if (s.reordered) {
-    f_ordered.resize(source.values.size());
-    u_ordered.resize(source.values.size());
-    reorder(s.box, true, f, f_ordered.data());
-    reorder(s.box, true, x, u_ordered.data());
-    f = f_ordered.data();
-    x = u_ordered.data();
+    auto& own = ordered.emplace(s.spare, source.values.size());
+    reorder(s.box, true, f, own->f.data(), context.pool());
+    reorder(s.box, true, x, own->u.data(), context.pool());
+    f = own->f.data();
+    x = own->u.data();
   }
   BasicBoxData<T> data;
   NEUROLENS_TRY(data.prepare(s.box, s.grid, boundary, f, t));

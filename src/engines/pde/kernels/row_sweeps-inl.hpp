@@ -251,11 +251,11 @@ HWY_NOINLINE void eliminate_tiles(const Stage& stage, const Real* buffer, const 
   Tiles tiles{rows, begin, end};
   for (std::size_t q = begin, count = 0; q < end; q += count) {
     count = tiles.width(q);
-    Wide above = load_ahead(carry + q, count);
+    Wide above = load_wide(carry + q, count);
     Wide mode_scale = above;
     if (kParts > 1) mode_scale = load_wide(scale + q, count);
     Wide border = above;
-    if (kBordered) border = load_ahead(factors.border_value + q, count);
+    if (kBordered) border = load_wide(factors.border_value + q, count);
     for (std::size_t half = 0; half < 2; ++half) {
       V v[kLanes];
       load_outputs(stage, buffer, output_scale, q, count, half, v);
@@ -305,9 +305,9 @@ HWY_NOINLINE void substitute_tiles(const Stage& stage, std::size_t lines, Real* 
   const D d;
   for (std::size_t q = begin, count = 0; q < end; q += count) {
     count = tile_width(rows[0], q, end);
-    Wide below = load_ahead(carry + q, count);
+    Wide below = load_wide(carry + q, count);
     Wide border = below;
-    if (kBordered) border = load_ahead(factors.border_value + q, count);
+    if (kBordered) border = load_wide(factors.border_value + q, count);
     for (std::size_t half = 2; half-- > 0;) {
       V v[kLanes];
       for (std::size_t r = kLanes; r-- > 0;) {
