@@ -5,16 +5,11 @@
 
 #include <cmath>
 
+#include "evolve/test_problems.hpp"
 #include "neurolens/base/random.hpp"
 
 namespace neurolens::pde {
 namespace {
-
-ScalarData formula(const char* text) {
-  auto data = ScalarData::parse(text);
-  EXPECT_TRUE(data.ok()) << data.error();
-  return std::move(data).value();
-}
 
 // u at p, or what the condition of the face makes of the point one step outside it.
 double outside(const EvolutionProblem& p, const Field& u, std::array<int, 3> at, int axis, int step,
