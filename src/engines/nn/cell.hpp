@@ -2,6 +2,8 @@
 // The state of a stream is one flat array; its first `gradient_state()` elements carry gradients.
 #pragma once
 
+#include <algorithm>
+
 #include "neurolens/engines/nn/registry.hpp"
 
 namespace neurolens::nn {

@@ -7,6 +7,8 @@
 #define NEUROLENS_PDE_STREAM_3D_WIDE_INL
 #endif
 
+#include <algorithm>
+
 #include "kernels/stream_3d-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
