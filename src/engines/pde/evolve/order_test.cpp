@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "neurolens/engines/pde/evolve.hpp"
+#include "evolve/test_problems.hpp"
 #include "observed_order.hpp"
 
 namespace neurolens::pde {
@@ -35,12 +35,6 @@ struct Exact {
   std::string velocity = "0";  // u_t at the start
   std::array<std::string, 3> slope;
 };
-
-ScalarData formula(const std::string& text) {
-  auto data = ScalarData::parse(text);
-  EXPECT_TRUE(data.ok()) << text << ": " << data.error();
-  return data.ok() ? *data : ScalarData();
-}
 
 // (1 + sin(3 t) / 2) times a wave along each axis, with no symmetry about the box.
 // Waves of speed 1 have u_tt for u_t.

@@ -4,14 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <string_view>
+
 #include "neurolens/engines/pde/evolve.hpp"
 
 namespace neurolens::pde {
 
-inline ScalarData formula(const char* text) {
+inline ScalarData formula(std::string_view text) {
   auto data = ScalarData::parse(text);
-  EXPECT_TRUE(data.ok()) << data.error();
-  return std::move(data).value();
+  EXPECT_TRUE(data.ok()) << text << ": " << data.error();
+  return data.ok() ? *data : ScalarData();
 }
 
 /// u = cos(t) sin(2x+1) with a moving Dirichlet value and a moving flux.
