@@ -10,12 +10,7 @@
 #include "multigrid/streamed_right.hpp"
 
 namespace neurolens::pde {
-namespace {
-
-constexpr double kTrusted = 1e-3;  // gain of renewed residuals before an exact one is due
-constexpr double kSafely = 0.9;    // of the tolerance, when only single precision has seen it
-
-}  // namespace
+namespace {}  // namespace
 
 // max |right-hand side|, Dirichlet values moved over.
 double StreamedMultigrid::size_of_data(const Right& right, const Field& u, Work& work) const {
@@ -67,41 +62,15 @@ Result<StreamedMultigrid::Outcome> StreamedMultigrid::iterate(Work& work, const 
                                                               Field& u, bool nested, double data,
                                                               const Attention& attention,
                                                               Report& report) const {
-  const double goal = options_.tolerance * data;
-  using kernels::StreamSource;
-  using kernels::StreamStart;
-  Step step{.start = nested ? StreamStart::cubic : StreamStart::keep, .scale = 1 / data};
-  if (nested) nested_iteration(work, right, u, step.scale);
-  kernels::StreamResidual residual = cycle_pass(0, work, right, u, step);
-  double exact = residual.before;  // at the last exact pass
-  int slow = 0;
-  for (report.iterations = 0; !(residual.before <= goal) || step.source != StreamSource::exact;
-       ++report.iterations) {
-    const double before = residual.before;
-    report.residual_relative = before / data;
-    if (report.iterations % 8 == 7 && before <= rounding_floor(u)) break;
-    if (report.iterations >= options_.max_iterations || !std::isfinite(before))
-      return Outcome::exhausted;
-    if (attention.cancelled()) return Outcome::stopped;
-    if (slow >= 2 && options_.conjugate_gradient) return Outcome::slow;
-    // Where smoothing has done enough, its correction is all that is missing.
-    const bool last = residual.after <= kSafely * goal;
-    const bool renew = !last && residual.after > kTrusted * exact;
-    if (!last) coarse_cycle(1, work, true);
-    step = {.source = renew ? StreamSource::renewed : StreamSource::exact,
-            .start = StreamStart::correct,
-            .unit = 1 / step.scale,
-            .scale = renew ? step.scale : 1 / before,
-            .smoothing = !last,
-            .coarse = !last};
-    residual = cycle_pass(0, work, right, u, step);
-    slow = residual.before * kSlowestGain > before ? slow + 1 : 0;
-    if (last && residual.before > goal)  // single precision had promised too much
-      residual = cycle_pass(0, work, right, u, {.scale = step.scale});
-    if (!renew) exact = residual.before;
-  }
-  report.residual_relative = residual.before / data;
-  return Outcome::done;
+  const StreamStep first{.start = nested ? kernels::StreamStart::cubic : kernels::StreamStart::keep,
+                         .scale = 1 / data};
+  if (nested) nested_iteration(work, right, u, first.scale);
+  const auto pass = [&](const StreamStep& step, bool) {
+    return cycle_pass(0, work, right, u, step);
+  };
+  return stream_cycles(
+      options_, data, first, pass(first, false), attention, report, pass,
+      [&] { coarse_cycle(1, work, true); }, [&] { return rounding_floor(u); });
 }
 
 Result<StreamedMultigrid::Outcome> StreamedMultigrid::solve(const Field& source,

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "kernels/stream.hpp"
+#include "multigrid/stream_iteration.hpp"
+#include "multigrid/stream_levels.hpp"
 #include "multigrid/system.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
 
@@ -29,12 +31,7 @@ class StreamedMultigrid {
                                                                const MultigridOptions& options,
                                                                const Network& network);
 
-  enum class Outcome : std::uint8_t {
-    done,
-    slow,       ///< Cycles gain less than kSlowestGain; u holds the best so far.
-    exhausted,  ///< max_iterations reached, or not finite.
-    stopped
-  };
+  using Outcome = StreamOutcome;
   /// Fills u, iterations and residual of `report`. Errors: out_of_range for a source that is not
   /// finite, refused for data that do not balance.
   [[nodiscard]] Result<Outcome> solve(const Field& source, const std::vector<FaceAction>& actions,
@@ -49,9 +46,7 @@ class StreamedMultigrid {
  private:
   struct Axis {
     int n = 1, first = 0, last = 1;  ///< Unknowns are [first, last).
-    std::vector<std::int32_t> cubic_start;
-    std::vector<double> cubic_weight;
-    int cubic_regular = 0;
+    LineInterpolation cubic;         ///< From the next level.
   };
   struct Level {
     std::array<Axis, 2> axis;
@@ -81,7 +76,6 @@ class StreamedMultigrid {
 
   StreamedMultigrid() = default;
   void add_level(const Network& network);
-  void plan_cubic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
   [[nodiscard]] std::unique_ptr<Work> take_work(Workers& workers) const;
   [[nodiscard]] std::unique_ptr<Work> make_work() const;
   void give_back(std::unique_ptr<Work> work) const;
@@ -99,16 +93,8 @@ class StreamedMultigrid {
   void nested_iteration(Work& work, const Right& right, Field& u, double scale) const;
   void solve_first(Work& work, double scale) const;
   void inject_fixed(std::size_t l, Work& work, const Field& u) const;
-  /// How a pass over a level begins and whether it smooths.
-  struct Step {
-    kernels::StreamSource source = kernels::StreamSource::exact;
-    kernels::StreamStart start = kernels::StreamStart::keep;
-    double unit = 1, scale = 1;
-    bool smoothing = true;
-    bool coarse = true;  ///< `correct` adds the coarse correction too.
-  };
   kernels::StreamResidual cycle_pass(std::size_t l, Work& work, const Right& right, Field& u,
-                                     const Step& step) const;
+                                     const StreamStep& step) const;
   /// Whether passes over level l are worth more than one worker.
   [[nodiscard]] bool is_shared(std::size_t l) const;
   kernels::StreamResidual run_pass(std::size_t l, Work& work,

@@ -10,12 +10,7 @@
 #include "multigrid/streamed_3d_right.hpp"
 
 namespace neurolens::pde {
-namespace {
-
-constexpr double kTrusted = 1e-3;  // gain of renewed residuals before an exact one is due
-constexpr double kSafely = 0.9;    // of the tolerance, when only single precision has seen it
-
-}  // namespace
+namespace {}  // namespace
 
 // x gets u's fixed values, or all of u.
 void StreamedMultigrid3::take_fixed(const Field& u, bool all, Work& work) const {
@@ -113,49 +108,20 @@ Result<StreamedMultigrid3::Outcome> StreamedMultigrid3::iterate(Work& work, cons
                                                                 Field& u, bool nested, double data,
                                                                 const Attention& attention,
                                                                 Report& report) const {
-  const double goal = options_.tolerance * data;
-  using kernels::StreamSource;
-  using kernels::StreamStart;
-  Step step{.start = nested ? StreamStart::cubic : StreamStart::keep, .scale = 1 / data};
-  if (nested) step.guess = nested_iteration(work, right, step.scale);
-  kernels::StreamResidual residual = cycle_pass(0, work, right, step);
-  double exact = residual.before;  // at the last exact pass
-  int slow = 0;
+  const StreamStep first{.start = nested ? kernels::StreamStart::cubic : kernels::StreamStart::keep,
+                         .scale = 1 / data};
+  const double* guess = nested ? nested_iteration(work, right, first.scale) : nullptr;
   bool written = false;  // u is x
-  const auto leave = [&](Outcome outcome) {
-    if (!written) copy_out(work, u);
-    report.residual_relative = residual.before / data;
-    return outcome;
+  const auto pass = [&](const StreamStep& step, bool last) {
+    // A pass that only smooths after the last one leaves x as it was written.
+    written = last || (written && step.start == kernels::StreamStart::keep);
+    return cycle_pass(0, work, right, step, {}, last ? &u : nullptr);
   };
-  for (report.iterations = 0; !(residual.before <= goal) || step.source != StreamSource::exact;
-       ++report.iterations) {
-    const double before = residual.before;
-    report.residual_relative = before / data;
-    if (report.iterations % 8 == 7 && before <= rounding_floor(work)) break;
-    if (report.iterations >= options_.max_iterations || !std::isfinite(before))
-      return leave(Outcome::exhausted);
-    if (attention.cancelled()) return leave(Outcome::stopped);
-    if (slow >= 2 && options_.conjugate_gradient) return leave(Outcome::slow);
-    // Where smoothing has done enough, its correction is all that is missing.
-    const bool last = residual.after <= kSafely * goal;
-    const bool renew = !last && residual.after > kTrusted * exact;
-    if (!last) coarse_cycle(1, work, true);
-    step = {.source = renew ? StreamSource::renewed : StreamSource::exact,
-            .start = StreamStart::correct,
-            .unit = 1 / step.scale,
-            .scale = renew ? step.scale : 1 / before,
-            .smoothing = !last,
-            .coarse = !last,
-            .out = last ? &u : nullptr};
-    residual = cycle_pass(0, work, right, step);
-    written = last;
-    slow = residual.before * kSlowestGain > before ? slow + 1 : 0;
-    if (last && residual.before > goal) {  // single precision had promised too much
-      residual = cycle_pass(0, work, right, {.scale = step.scale});
-    }
-    if (!renew) exact = residual.before;
-  }
-  return leave(Outcome::done);
+  const Outcome outcome = stream_cycles(
+      options_, data, first, cycle_pass(0, work, right, first, guess), attention, report, pass,
+      [&] { coarse_cycle(1, work, true); }, [&] { return rounding_floor(work); });
+  if (!written) copy_out(work, u);
+  return outcome;
 }
 
 Result<StreamedMultigrid3::Outcome> StreamedMultigrid3::solve(

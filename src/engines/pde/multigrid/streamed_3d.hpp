@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "kernels/stream_3d.hpp"
+#include "multigrid/stream_iteration.hpp"
+#include "multigrid/stream_levels.hpp"
 #include "multigrid/streamed.hpp"
 #include "multigrid/system.hpp"
 #include "neurolens/engines/pde/multigrid.hpp"
@@ -25,7 +27,7 @@ class StreamedMultigrid3 {
                                                                 const MultigridOptions& options,
                                                                 const Network& network);
 
-  using Outcome = StreamedMultigrid::Outcome;
+  using Outcome = StreamOutcome;
   /// Fills u, iterations and residual of `report`. Errors: out_of_range for a source that is not
   /// finite, refused for data that do not balance.
   [[nodiscard]] Result<Outcome> solve(const Field& source, const std::vector<FaceAction>& actions,
@@ -37,11 +39,9 @@ class StreamedMultigrid3 {
 
  private:
   struct Axis {
-    int n = 1;             ///< Nodes.
-    int first = 0, m = 1;  ///< Node number of the first unknown; unknowns.
-    std::vector<std::int32_t> quintic_start;
-    std::vector<double> quintic_weight;
-    int quintic_regular = 0;
+    int n = 1;                  ///< Nodes.
+    int first = 0, m = 1;       ///< Node number of the first unknown; unknowns.
+    LineInterpolation quintic;  ///< From the next level.
   };
   struct Level {
     std::array<Axis, 3> axis;
@@ -68,20 +68,8 @@ class StreamedMultigrid3 {
     Workers* workers = nullptr;
   };
   struct Right;  // the right-hand side of one solve
-  /// How an exact or renewed pass over a level begins and what it does.
-  struct Step {
-    kernels::StreamSource source = kernels::StreamSource::exact;
-    kernels::StreamStart start = kernels::StreamStart::keep;
-    double unit = 1, scale = 1;
-    bool smoothing = true;
-    bool coarse = true;             ///< `correct` adds the coarse correction too.
-    const double* guess = nullptr;  ///< What `cubic` interpolates, on the next level.
-    Field* out = nullptr;
-  };
-
   StreamedMultigrid3() = default;
   void add_level(const Network& network);
-  void plan_quintic(const std::vector<std::vector<double>>& x, std::size_t axis, std::size_t level);
   [[nodiscard]] std::unique_ptr<Work> take_work(Workers* workers) const;
   void give_back(std::unique_ptr<Work> work) const;
 
@@ -99,8 +87,10 @@ class StreamedMultigrid3 {
   kernels::StreamResidual run(std::size_t l, const kernels::PlanePass& pass, Work& work) const;
   void interpolate(std::size_t l, const double* from, double* to, Work& work) const;
   double restrict_right(std::size_t l, Work& work, const Right& right) const;
+  /// `guess`: what a cubic start interpolates, on the next level. `out`: where x goes too.
   kernels::StreamResidual cycle_pass(std::size_t l, Work& work, const Right& right,
-                                     const Step& step) const;
+                                     const StreamStep& step, const double* guess = nullptr,
+                                     Field* out = nullptr) const;
   void coarse_cycle(std::size_t l, Work& work, bool from_zero) const;
   void solve_coarsest(Work& work) const;
   void solve_first(Work& work, double scale) const;

@@ -123,8 +123,7 @@ const double* StreamedMultigrid3::nested_iteration(Work& work, const Right& righ
   solve_first(work, scale);
   const double* guess = work.levels[last].x.data();
   for (std::size_t l = last - 1; l > 0; --l) {
-    (void)cycle_pass(l, work, right,
-                     {.start = kernels::StreamStart::cubic, .scale = scale, .guess = guess});
+    (void)cycle_pass(l, work, right, {.start = kernels::StreamStart::cubic, .scale = scale}, guess);
     coarse_cycle(l + 1, work, true);
     // Extrapolation needs solutions: a second cycle costs a seventh of the one that it saves.
     (void)cycle_pass(l, work, right,

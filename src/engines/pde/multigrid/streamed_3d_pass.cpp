@@ -105,8 +105,8 @@ kernels::PlanePass StreamedMultigrid3::pass(std::size_t l, Work& work) const {
     p.axis[a] = {axis.first, axis.n, 0, {}};
     if (l + 1 == levels_.size()) continue;
     p.axis[a].coarse_n = levels_[l + 1].axis[a].n;
-    p.axis[a].quintic = {axis.quintic_start.data(), axis.quintic_weight.data(),
-                         axis.quintic_regular};
+    p.axis[a].quintic = {axis.quintic.start.data(), axis.quintic.weight.data(),
+                         axis.quintic.regular};
   }
   p.level.stride = level.stride;
   p.level.plane = level.plane;
@@ -227,7 +227,8 @@ double StreamedMultigrid3::restrict_right(std::size_t l, Work& work, const Right
 }
 
 kernels::StreamResidual StreamedMultigrid3::cycle_pass(std::size_t l, Work& work,
-                                                       const Right& right, const Step& step) const {
+                                                       const Right& right, const StreamStep& step,
+                                                       const double* guess, Field* out) const {
   kernels::PlanePass p = pass(l, work);
   const Padded padded{l == 0 ? nullptr : work.levels[l].b.data() + levels_[l].origin(),
                       levels_[l].stride, levels_[l].plane};
@@ -239,12 +240,12 @@ kernels::StreamResidual StreamedMultigrid3::cycle_pass(std::size_t l, Work& work
   p.scale = step.scale;
   p.halves = step.smoothing ? fine_halves() : 0;
   if (step.coarse) p.coarse_e = array<const float>(l + 1, work.levels[l + 1].e.data());
-  if (step.guess != nullptr) p.coarse_x = array(l + 1, step.guess);
+  if (guess != nullptr) p.coarse_x = array(l + 1, guess);
   p.coarse_f = array(l + 1, work.levels[l + 1].f.data());
-  if (step.out != nullptr) {
-    const auto& n = step.out->grid.points;
+  if (out != nullptr) {
+    const auto& n = out->grid.points;
     const auto& [x, y, z] = levels_[0].axis;
-    p.out = &step.out->at(x.first, y.first, z.first);
+    p.out = &out->at(x.first, y.first, z.first);
     p.out_stride = index(n[0]);
     p.out_plane = index(n[0]) * index(n[1]);
   }

@@ -17,7 +17,7 @@ constexpr std::size_t kMostLast = 400;
 /// one by one, and hardly.
 constexpr double kShortest = 0.3;
 
-bool ends_tied(const std::vector<std::vector<double>>& levels) {
+bool ends_tied(const AxisPositions& levels) {
   return std::any_of(levels.begin(), levels.end(), [](const std::vector<double>& x) {
     return x.back() - x[x.size() - 2] < kShortest * (x[1] - x[0]);
   });
@@ -93,34 +93,6 @@ void StreamedMultigrid3::add_level(const Network& network) {
       }
 }
 
-// Lagrange weights of up to six coarse nodes; near the ends, and where the last coarse cell is
-// short, these are not the regular ones.
-void StreamedMultigrid3::plan_quintic(const std::vector<std::vector<double>>& x, std::size_t a,
-                                      std::size_t l) {
-  using kernels::kQuintic;
-  Axis& axis = levels_[l].axis[a];
-  const std::vector<double>& coarse = x[l + 1];
-  const int n = static_cast<int>(coarse.size());
-  const int taken = std::min(kQuintic, n);
-  int cell = 0;
-  for (const double at : x[l]) {
-    while (cell + 1 < n - 1 && coarse[index(cell + 1)] <= at) ++cell;
-    const int start = std::clamp(cell - 2, 0, n - taken);
-    axis.quintic_start.push_back(start);
-    for (int i = 0; i < kQuintic; ++i) {
-      double w = i < taken ? 1 : 0;
-      for (int j = 0; j < taken && i < taken; ++j)
-        if (i != j)
-          w *= (at - coarse[index(start + j)]) /
-               (coarse[index(start + i)] - coarse[index(start + j)]);
-      axis.quintic_weight.push_back(w);
-    }
-  }
-  const bool even = coarse[index(n - 1)] - coarse[index(n - 2)] ==
-                    coarse[1] - coarse[0];  // positions are sums of halves: exact
-  axis.quintic_regular = std::max(0, n - (even ? 3 : 4));
-}
-
 std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSystem& system,
                                                              const MultigridOptions& options,
                                                              const Network& network) {
@@ -131,26 +103,16 @@ std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSyste
   plan->system_ = system;
   plan->options_ = options;
   plan->add_level(network);
-  std::array<std::vector<std::vector<double>>, 3> x;  // per axis and level, in fine intervals
-  for (std::size_t a = 0; a < 3; ++a) {
-    auto& line = x[a].emplace_back();
-    for (int i = 0; i < system.grid.points[a]; ++i) line.push_back(i);
-  }
+  std::array<AxisPositions, 3> x;
+  for (std::size_t a = 0; a < 3; ++a) x[a] = finest_positions(system.grid.points[a]);
   std::array<double, 3> h = system.spacing;
   Network present;
   const Network* finer = &network;
   while (plan->levels_.back().unknowns() > kMostDenseUnknowns) {
     Network coarse;
-    std::array<AxisMap, 3> map;
-    const bool all =
-        coarsen(*finer, h, coarse, map) && map[0].coarsened && map[1].coarsened && map[2].coarsened;
-    if (!all && plan->levels_.back().unknowns() <= kMostLast) break;
-    if (!all) return nullptr;
-    for (std::size_t a = 0; a < 3; ++a) {
-      h[a] *= 2;
-      std::vector<double> line;
-      for (int i = 0; i < map[a].coarse; ++i) line.push_back(x[a].back()[index(map[a].kept(i))]);
-      x[a].push_back(std::move(line));
+    if (!next_level(*finer, h, x, coarse)) {
+      if (plan->levels_.back().unknowns() <= kMostLast) break;
+      return nullptr;
     }
     plan->add_level(coarse);
     present = std::move(coarse);
@@ -162,7 +124,8 @@ std::unique_ptr<StreamedMultigrid3> StreamedMultigrid3::make(const EllipticSyste
     if (!system.dirichlet(static_cast<int>(a), 1) && ends_tied(x[a])) ++tied;
   if (tied > 1) return nullptr;
   for (std::size_t a = 0; a < 3; ++a)
-    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_quintic(x[a], a, l);
+    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l)
+      plan->levels_[l].axis[a].quintic = interpolate_line(x[a][l], x[a][l + 1], kernels::kQuintic);
   std::vector<std::size_t> node;
   const auto inverse = dense_inverse(make_level<double>(*finer), node,
                                      {.singular = system.nullspace, .most = kMostLast});

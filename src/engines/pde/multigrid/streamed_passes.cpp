@@ -134,13 +134,13 @@ kernels::StreamPass StreamedMultigrid::pass(std::size_t l, Work& work, const Rig
   p.coarse_x = rows<const double>(l + 1, work.levels[l + 1].x.data());
   p.coarse_f = rows(l + 1, work.levels[l + 1].f.data());
   for (std::size_t a = 0; a < 2; ++a)
-    p.cubic[a] = {level.axis[a].cubic_start.data(), level.axis[a].cubic_weight.data(),
-                  level.axis[a].cubic_regular};
+    p.cubic[a] = {level.axis[a].cubic.start.data(), level.axis[a].cubic.weight.data(),
+                  level.axis[a].cubic.regular};
   return p;
 }
 
 kernels::StreamResidual StreamedMultigrid::cycle_pass(std::size_t l, Work& work, const Right& right,
-                                                      Field& u, const Step& step) const {
+                                                      Field& u, const StreamStep& step) const {
   kernels::StreamPass p = pass(l, work, right, u);
   const PaddedRows padded{work.levels[l].b.data() + levels_[l].origin(), levels_[l].stride};
   if (l > 0) {

@@ -73,34 +73,6 @@ void StreamedMultigrid::add_level(const Network& network) {
     }
 }
 
-// Lagrange weights of four coarse nodes; near the ends, and where the last coarse cell is short,
-// these are not the regular ones.
-void StreamedMultigrid::plan_cubic(const std::vector<std::vector<double>>& x, std::size_t a,
-                                   std::size_t l) {
-  Axis& axis = levels_[l].axis[a];
-  const std::vector<double>& fine = x[l];
-  const std::vector<double>& coarse = x[l + 1];
-  const int n = static_cast<int>(coarse.size());
-  const int taken = std::min(4, n);
-  int cell = 0;
-  for (const double at : fine) {
-    while (cell + 1 < n - 1 && coarse[index(cell + 1)] <= at) ++cell;
-    const int start = std::clamp(cell - 1, 0, n - taken);
-    axis.cubic_start.push_back(start);
-    for (int i = 0; i < 4; ++i) {
-      double w = i < taken ? 1 : 0;
-      for (int j = 0; j < taken && i < taken; ++j)
-        if (i != j)
-          w *= (at - coarse[index(start + j)]) /
-               (coarse[index(start + i)] - coarse[index(start + j)]);
-      axis.cubic_weight.push_back(w);
-    }
-  }
-  const bool even = coarse[index(n - 1)] - coarse[index(n - 2)] ==
-                    coarse[1] - coarse[0];  // positions are sums of halves: exact
-  axis.cubic_regular = std::max(0, n - (even ? 2 : 3));
-}
-
 std::unique_ptr<StreamedMultigrid> StreamedMultigrid::make(const EllipticSystem& system,
                                                            const MultigridOptions& options,
                                                            const Network& network) {
@@ -111,11 +83,8 @@ std::unique_ptr<StreamedMultigrid> StreamedMultigrid::make(const EllipticSystem&
   plan->system_ = system;
   plan->options_ = options;
   plan->add_level(network);
-  std::array<std::vector<std::vector<double>>, 2> x;  // per axis and level, in fine intervals
-  for (std::size_t a = 0; a < 2; ++a) {
-    auto& line = x[a].emplace_back();
-    for (int i = 0; i < system.grid.points[a]; ++i) line.push_back(i);
-  }
+  std::array<AxisPositions, 2> x;
+  for (std::size_t a = 0; a < 2; ++a) x[a] = finest_positions(system.grid.points[a]);
   const auto unknowns = [&] {
     const auto& axis = plan->levels_.back().axis;
     return index(axis[0].last - axis[0].first) * index(axis[1].last - axis[1].first);
@@ -125,21 +94,15 @@ std::unique_ptr<StreamedMultigrid> StreamedMultigrid::make(const EllipticSystem&
   const Network* finer = &network;
   while (unknowns() > kMostDenseUnknowns) {
     Network coarse;
-    std::array<AxisMap, 3> map;
-    if (!coarsen(*finer, h, coarse, map) || !map[0].coarsened || !map[1].coarsened) return nullptr;
-    for (std::size_t a = 0; a < 2; ++a) {
-      h[a] *= 2;
-      std::vector<double> line;
-      for (int i = 0; i < map[a].coarse; ++i) line.push_back(x[a].back()[index(map[a].kept(i))]);
-      x[a].push_back(std::move(line));
-    }
+    if (!next_level(*finer, h, x, coarse)) return nullptr;
     plan->add_level(coarse);
     present = std::move(coarse);
     finer = &present;
   }
   if (plan->levels_.size() < 2) return nullptr;
   for (std::size_t a = 0; a < 2; ++a)
-    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l) plan->plan_cubic(x[a], a, l);
+    for (std::size_t l = 0; l + 1 < plan->levels_.size(); ++l)
+      plan->levels_[l].axis[a].cubic = interpolate_line(x[a][l], x[a][l + 1], 4);
   std::vector<std::size_t> node;
   const auto inverse =
       dense_inverse(make_level<double>(*finer), node, {.singular = system.nullspace});
