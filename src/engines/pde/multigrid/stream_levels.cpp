@@ -32,6 +32,8 @@ LineInterpolation interpolate_line(const std::vector<double>& fine,
   LineInterpolation out;
   const int n = static_cast<int>(coarse.size());
   const int taken = std::min(points, n);
+  out.start.reserve(fine.size());
+  out.weight.reserve(fine.size() * index(points));
   int cell = 0;
   for (const double at : fine) {
     while (cell + 1 < n - 1 && coarse[index(cell + 1)] <= at) ++cell;
